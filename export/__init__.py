@@ -1,0 +1,1 @@
+"""Snapshots, stores, pointer, lookup and digest. No JVM and no model library."""

@@ -1,0 +1,1 @@
+"""Spark transformations, DataFrame to DataFrame. Nothing here reads or writes."""

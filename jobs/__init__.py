@@ -1,0 +1,1 @@
+"""One step a module: `run(spark, settings, *, as_of) -> JobReport`."""
