@@ -1,0 +1,56 @@
+# Larder. `make` alone lists the targets. Needs GNU Make, bash, Python 3.11 or 3.12 and Java 17 or later.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench ui lock clean
+
+VENV := .venv/bin
+READY := .venv/.ready
+PACKAGES := contracts features models export jobs dagster_project
+# Set-up alone may be given another interpreter: make setup PYTHON=/path/to/python3.12
+PYTHON ?=
+# The root folder that `make ui` looks at.
+ROOT ?= larder
+# Passed on to pytest: make test ARGS='-k publish'
+ARGS ?=
+
+# A module or a variable of the caller's shell must not leak into the environment that the lock describes.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV SPARK_HOME PYSPARK_PYTHON
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+setup: $(READY) ## Make .venv with the locked packages, the Delta jars and the larder command; again does nothing
+	@echo "setup: ready, $(VENV)/larder"
+
+$(READY): requirements/build.lock requirements/larder.lock pyproject.toml scripts/setup jobs/jars.py
+	@PYTHON="$(PYTHON)" scripts/setup
+	@touch $@
+
+demo: $(READY) ## One real night on real data, from raw purchases to a user's list
+	@$(VENV)/larder demo
+
+test: $(READY) ## All tests, the ones without a JVM first
+	@$(VENV)/python -m pytest $(ARGS)
+
+check: $(READY) ## Lint, format, types, import rules, sizes; changes nothing
+	@$(VENV)/ruff check --quiet .
+	@$(VENV)/ruff format --check --quiet . || { $(VENV)/ruff format --check .; exit 1; }
+	@$(VENV)/mypy --no-error-summary $(PACKAGES) $(wildcard benchmarks scripts/*.py)
+	@$(VENV)/python scripts/check_sizes.py
+	@report=$$($(VENV)/lint-imports 2>&1) || { echo "$$report"; exit 1; }
+	@echo "check: clean (ruff, format, mypy --strict, sizes, import rules)"
+
+bench: $(READY) ## Ratios against peers, in one run; writes build/bench.json
+	@$(VENV)/python -m benchmarks
+
+ui: $(READY) ## Dagster's pages for the root folder ROOT (default: larder)
+	@mkdir -p "$(ROOT)/dagster"
+	@LARDER_ROOT="$(abspath $(ROOT))" DAGSTER_HOME="$(abspath $(ROOT))/dagster" exec $(VENV)/dagster dev
+
+lock: $(READY) ## Compile requirements/*.lock from pyproject.toml (LOCK_FLAGS=--upgrade for newer versions)
+	@scripts/lock
+
+clean: ## Remove what was built, not the data: .venv, caches, build
+	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@echo "clean: .venv, caches and build folders removed"
