@@ -26,7 +26,8 @@ def too_long(name: str, source: str) -> list[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length >= FUNCTION_LINES:
-                found.append(f"{name}:{node.lineno}: {node.name} has {length} lines; the limit is under {FUNCTION_LINES}")
+                where = f"{name}:{node.lineno}: {node.name}"
+                found.append(f"{where} has {length} lines; the limit is under {FUNCTION_LINES}")
     return found
 
 
