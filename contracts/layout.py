@@ -29,7 +29,7 @@ class Layout:
 
     def artifact(self, kind: str, as_of: dt.date) -> Path:
         """Folder of one model artifact (`als`, `neighbours`, `item_arrays`, `ranker`)."""
-        return self.root / "artifacts" / kind / as_of.isoformat()
+        return self.root / "artifacts" / f"{kind}-{as_of.isoformat()}"
 
     def report(self, name: str) -> Path:
         """A report file made for people."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 
@@ -35,6 +35,8 @@ class Table:
         columns: in order.
         key: columns that identify a row.
         partition: columns a write replaces as a whole.
+        is_ranged: True where a load covers many days: kept in few large files ordered by the partition column, with
+            no folder a day.
     """
 
     name: str
@@ -42,7 +44,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     partition: tuple[str, ...] = ()
-    properties: dict[str, str] = field(default_factory=dict)
+    is_ranged: bool = False
 
     @property
     def ddl(self) -> str:
@@ -99,6 +101,7 @@ EVENTS = Table(
     ),
     key=("event_key",),
     partition=("landing_date",),
+    is_ranged=True,
 )
 
 QUARANTINE = Table(
@@ -112,6 +115,7 @@ QUARANTINE = Table(
     ),
     key=(),
     partition=("landing_date",),
+    is_ranged=True,
 )
 
 USER_VOCABULARY = Table(
@@ -193,6 +197,7 @@ INTERACTIONS = Table(
     ),
     key=("day", "user_idx", "item_idx"),
     partition=("day",),
+    is_ranged=True,
 )
 
 _PAIR: Final = ("interactions.item_idx", "interactions.day")

@@ -73,7 +73,10 @@ def replace(spark: SparkSession, layout: Layout, table: Table, rows: DataFrame, 
         where: SQL over the table's columns; every new row must match it.
     """
     ensure(spark, layout, table)
-    writer = rows.select(*[F.col(c.name).cast(c.type) for c in table.columns]).write.format("delta").mode("overwrite")
+    typed = rows.select(*[F.col(c.name).cast(c.type) for c in table.columns])
+    if table.is_ranged:
+        typed = typed.repartitionByRange(table.partition[0]).sortWithinPartitions(*table.partition, *table.key)
+    writer = typed.write.format("delta").mode("overwrite")
     writer.option("replaceWhere", where).save(str(layout.table(table)))
     return _rows_written(spark, layout, table)
 
@@ -99,10 +102,8 @@ def ensure(spark: SparkSession, layout: Layout, table: Table) -> None:
     builder = DeltaTable.createIfNotExists(spark).location(str(layout.table(table))).comment(table.doc)
     for column in table.columns:
         builder = builder.addColumn(column.name, column.type, nullable=column.nullable, comment=column.doc)
-    if table.partition:
+    if table.partition and not table.is_ranged:
         builder = builder.partitionedBy(*table.partition)
-    for name, value in table.properties.items():
-        builder = builder.property(name, value)
     builder.execute()
 
 

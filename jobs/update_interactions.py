@@ -1,0 +1,97 @@
+"""One day's pairs beside the running base."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from typing import Final
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from contracts import tables
+from contracts.errors import InputMissing
+from contracts.layout import Layout
+from contracts.report import JobReport
+from contracts.settings import Settings
+from features.histories import EPOCH, fold_days
+from features.interactions import aggregate_days
+from jobs import storage
+from jobs.paths import layout_of
+
+MAX_FOLD_DAYS: Final = 7
+
+
+def run(spark: SparkSession, settings: Settings, *, as_of: dt.date, first: dt.date | None = None) -> JobReport:
+    """Day aggregates of everything that landed from `first` to `as_of`, and the base as of `as_of`.
+
+    Late events rewrite the day they happened on. The base is folded from one at most MAX_FOLD_DAYS older when no
+    older day changed since, else rebuilt from the day aggregates; both give the same rows.
+
+    Raises:
+        InputMissing: no event happened by `as_of`.
+    """
+    started = time.perf_counter()
+    layout = layout_of(settings)
+    days, written = _aggregate(spark, settings, layout, first or as_of, as_of)
+    base_day, n_users = build_histories(spark, layout, as_of=as_of)
+    return JobReport(
+        job="update_interactions",
+        as_of=as_of,
+        rows={"interactions_written": written, "histories_written": n_users, "days_rewritten": len(days)},
+        details={"folded_from": base_day.isoformat() if base_day else "rebuilt"},
+        seconds=time.perf_counter() - started,
+    )
+
+
+def build_histories(spark: SparkSession, layout: Layout, *, as_of: dt.date) -> tuple[dt.date | None, int]:
+    """Writes `histories` as of `as_of`; returns the base date it was folded from (None: rebuilt) and its users."""
+    known = storage.read(spark, layout, tables.INTERACTIONS).where(F.col("day") <= F.lit(as_of))
+    base_day = _usable_base(spark, layout, known, as_of)
+    if base_day is None:
+        base = spark.createDataFrame([], tables.HISTORIES.read_ddl).drop("as_of")
+        news = known
+    else:
+        base = storage.read_as_of(spark, layout, tables.HISTORIES, base_day)
+        news = known.where(F.col("day") > F.lit(base_day))
+    rows = fold_days(base, news, base_day=base_day or EPOCH, as_of=as_of)
+    written = storage.replace_as_of(spark, layout, tables.HISTORIES, rows, as_of)
+    if written == 0:
+        raise InputMissing(
+            f"No event happened by {as_of}.", where=str(layout.table(tables.INTERACTIONS)), todo="Ingest its days first."
+        )
+    return base_day, written
+
+
+def _aggregate(
+    spark: SparkSession, settings: Settings, layout: Layout, first: dt.date, last: dt.date
+) -> tuple[list[dt.date], int]:
+    events = storage.read(spark, layout, tables.EVENTS)
+    landed = F.col("landing_date").between(F.lit(first), F.lit(last))
+    days = sorted(row[0] for row in events.where(landed).select("event_date").distinct().collect())
+    if not days:
+        return [], 0
+    touched = events.where(F.col("event_date").isin(days)) if len(days) < MAX_FOLD_DAYS else _range(events, days)
+    rows = aggregate_days(
+        touched,
+        storage.read(spark, layout, tables.USER_VOCABULARY),
+        storage.read(spark, layout, tables.ITEM_VOCABULARY),
+        settings.shop.event_types,
+    )
+    where = f"day BETWEEN DATE'{days[0].isoformat()}' AND DATE'{days[-1].isoformat()}'"
+    if len(days) < MAX_FOLD_DAYS:
+        where = "day IN (" + ", ".join(f"DATE'{day.isoformat()}'" for day in days) + ")"
+    return days, storage.replace(spark, layout, tables.INTERACTIONS, rows, where)
+
+
+def _range(events: DataFrame, days: list[dt.date]) -> DataFrame:
+    return events.where(F.col("event_date").between(F.lit(days[0]), F.lit(days[-1])))
+
+
+def _usable_base(spark: SparkSession, layout: Layout, known: DataFrame, as_of: dt.date) -> dt.date | None:
+    earliest = as_of - dt.timedelta(days=MAX_FOLD_DAYS)
+    days = [day for day in storage.partitions(spark, layout, tables.HISTORIES) if earliest <= day < as_of]
+    if not days:
+        return None
+    late = known.where((F.col("day") <= F.lit(days[-1])) & (F.col("landed_on") > F.lit(days[-1])))
+    return days[-1] if late.isEmpty() else None

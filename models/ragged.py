@@ -1,0 +1,58 @@
+"""Rows of different lengths as flat arrays, between Arrow and numpy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Float32 = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+AnyArray = npt.NDArray[Any]
+
+
+def lists(column: pa.Array | pa.ChunkedArray) -> tuple[Int64, AnyArray]:
+    """Offsets, shape (rows + 1,), and the flat values of a list column; views of Arrow's memory where possible."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    offsets = column.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
+    values = column.values.to_numpy(zero_copy_only=False)
+    return offsets - offsets[0], values[offsets[0] : offsets[-1]]
+
+
+def to_lists(offsets: AnyArray, values: AnyArray, type_: pa.DataType) -> pa.ListArray:
+    """A list column of `values` cut at `offsets`, values cast to `type_`."""
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values).cast(type_, safe=False))
+
+
+def rows_of(offsets: AnyArray) -> Int64:
+    """The row of each flat value, shape (offsets[-1],)."""
+    return np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
+
+
+def offsets_of(rows: AnyArray, n_rows: int) -> Int64:
+    """Offsets, shape (n_rows + 1,), of flat values whose ascending row numbers are `rows`."""
+    counts = np.bincount(rows, minlength=n_rows) if len(rows) else np.zeros(n_rows, dtype=np.int64)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def rank_within(rows: AnyArray, scores: AnyArray, ties: AnyArray) -> tuple[Int64, Int64]:
+    """Order and rank of flat values inside their rows, best first.
+
+    Args:
+        rows: row of each value, in any order.
+        scores: higher is better.
+        ties: lower wins among equal scores.
+
+    Returns:
+        `order`, the positions sorted by row, then score descending, then `ties`; and `ranks`, from 1, of the values
+        in that order.
+    """
+    order = np.lexsort((ties, -scores, rows))
+    sorted_rows = rows[order]
+    first = np.searchsorted(sorted_rows, sorted_rows, side="left")
+    return order, np.arange(len(order), dtype=np.int64) - first + 1
