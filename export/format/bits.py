@@ -1,0 +1,66 @@
+"""Small integers packed at a fixed number of bits, lowest bit first, each row padded to whole bytes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+WORD_BITS: Final = 64
+PADDING: Final = b"\0" * 8
+"""What a buffer needs after its last byte so that `unpack` may read whole words."""
+
+
+def width(n_values: int) -> int:
+    """Bits that hold any of `n_values` different values, at least 1."""
+    return max(1, (n_values - 1).bit_length())
+
+
+def packed_bytes(n: int, bits: int) -> int:
+    """Bytes of a row of `n` values at `bits` bits."""
+    return (n * bits + 7) // 8
+
+
+def pack(values: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint8]:
+    """Each row of `values` packed.
+
+    Args:
+        values: integers, shape (rows, n), each 0 <= value < 2**bits.
+        bits: 1 to 32.
+
+    Returns:
+        Bytes, shape (rows, packed_bytes(n, bits)).
+    """
+    rows, n = values.shape
+    words = np.zeros(((n * bits + WORD_BITS - 1) // WORD_BITS, rows), dtype="<u8")
+    columns = np.ascontiguousarray(values.T).astype("<u8")
+    for position in range(n):
+        word, shift = divmod(position * bits, WORD_BITS)
+        words[word] |= columns[position] << np.uint64(shift)
+        if shift + bits > WORD_BITS:
+            words[word + 1] |= columns[position] >> np.uint64(WORD_BITS - shift)
+    return np.ascontiguousarray(words.T).view(np.uint8)[:, : packed_bytes(n, bits)]
+
+
+@lru_cache(maxsize=1024)
+def _positions(n: int, bits: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint64], np.uint64]:
+    starts = np.arange(n, dtype=np.intp) * bits
+    return starts >> 3, (starts & 7).astype(np.uint64), np.uint64((1 << bits) - 1)
+
+
+def unpack(data: bytes, n: int, bits: int, *, offset: int) -> npt.NDArray[np.uint64]:
+    """The first `n` values of the packed row that begins at byte `offset`.
+
+    Args:
+        data: holds the row and at least 8 bytes more.
+        n: values wanted, at most the values of the row.
+        bits: 1 to 32.
+        offset: in bytes.
+    """
+    places, shifts, mask = _positions(n, bits)
+    windows: npt.NDArray[np.uint64] = np.ndarray(
+        (packed_bytes(n, bits),), dtype="<u8", buffer=data, offset=offset, strides=(1,)
+    )
+    return (windows[places] >> shifts) & mask

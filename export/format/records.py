@@ -1,0 +1,218 @@
+"""One user's record: who it is, the segment, and one packed list for each placement.
+
+A record is, little-endian:
+
+    crc32 u32 of all that follows | id bytes u16 | segment u16 | lists u8 | user id, UTF-8 | lists
+
+and a list is
+
+    placement u8 | n u16 | distinct anchors a u16 | lowest score f32 | highest score f32
+    | n items | n score bytes | n sources | a anchor items, ascending | n references into them, 0 for none
+
+Items and anchors take `item_bits` each, sources `source_bits`, references as few bits as a + 1 values need; each of these rows is padded
+to whole bytes, and the last two are absent where a is 0. A score byte is linear between the list's lowest and highest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from export.format import bits
+
+RECORD_HEAD: Final = struct.Struct("<IHHB")
+LIST_HEAD: Final = struct.Struct("<BHHff")
+CRC_BYTES: Final = 4
+MAX_ID_BYTES: Final = 256
+MAX_LENGTH: Final = 65_535
+SCORE_STEPS: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Bits of an item index and of a source index; the same for a whole snapshot."""
+
+    item_bits: int
+    source_bits: int
+
+    def list_bytes(self, n: int, anchors: int) -> int:
+        """Bytes of a list of `n` items with so many distinct anchors, head included."""
+        size = LIST_HEAD.size + bits.packed_bytes(n, self.item_bits) + n + bits.packed_bytes(n, self.source_bits)
+        if anchors:
+            size += bits.packed_bytes(anchors, self.item_bits) + bits.packed_bytes(n, bits.width(anchors + 1))
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class PackedList:
+    """One list, unpacked. Parallel, best first; `anchors` is -1 for none."""
+
+    items: list[int]
+    scores: list[float]
+    sources: list[int]
+    anchors: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One user's record, its lists still packed."""
+
+    user_id: bytes
+    segment: int
+    lists: dict[int, int]
+    data: bytes
+
+
+def key_hash(user_id: bytes) -> int:
+    """The 64-bit key of a user: BLAKE2b with 8 bytes of digest, read little-endian."""
+    return int.from_bytes(hashlib.blake2b(user_id, digest_size=8).digest(), "little")
+
+
+def join_record(user_id: bytes, segment: int, lists: Sequence[bytes]) -> bytes:
+    """A record from its parts; `lists` are in ascending order of placement."""
+    body = RECORD_HEAD.pack(0, len(user_id), segment, len(lists)) + user_id + b"".join(lists)
+    return zlib.crc32(body[CRC_BYTES:]).to_bytes(CRC_BYTES, "little") + body[CRC_BYTES:]
+
+
+def split_record(data: bytes, widths: Widths) -> Record | None:
+    """The record in `data`, or None where its checksum or its lengths are wrong."""
+    if len(data) < RECORD_HEAD.size or zlib.crc32(data[CRC_BYTES:]) != int.from_bytes(data[:CRC_BYTES], "little"):
+        return None
+    _, id_bytes, segment, n_lists = RECORD_HEAD.unpack_from(data)
+    at = RECORD_HEAD.size + id_bytes
+    user_id = data[RECORD_HEAD.size : at]
+    lists = {}
+    for _ in range(n_lists):
+        if at + LIST_HEAD.size > len(data):
+            return None
+        placement, n, anchors, _, _ = LIST_HEAD.unpack_from(data, at)
+        lists[placement] = at
+        at += widths.list_bytes(n, anchors)
+    return Record(user_id, segment, lists, data + bits.PADDING) if at == len(data) else None
+
+
+def unpack_list(record: Record, placement: int, widths: Widths, k: int) -> PackedList | None:
+    """The best `k` of the record's list for a placement, fewer where it is shorter; None where it has none."""
+    at = record.lists.get(placement)
+    if at is None:
+        return None
+    data = record.data
+    _, n, n_anchors, low, high = LIST_HEAD.unpack_from(data, at)
+    m = min(n, k)
+    at += LIST_HEAD.size
+    items = bits.unpack(data, m, widths.item_bits, offset=at).tolist()
+    at += bits.packed_bytes(n, widths.item_bits)
+    steps = np.frombuffer(data, dtype=np.uint8, count=m, offset=at)
+    scores = (low + steps * ((high - low) / SCORE_STEPS)).tolist()
+    at += n
+    sources = bits.unpack(data, m, widths.source_bits, offset=at).tolist()
+    if n_anchors == 0:
+        return PackedList(items, scores, sources, [-1] * m)
+    at += bits.packed_bytes(n, widths.source_bits)
+    table = [-1, *bits.unpack(data, n_anchors, widths.item_bits, offset=at).tolist()]
+    at += bits.packed_bytes(n_anchors, widths.item_bits)
+    references = bits.unpack(data, m, bits.width(n_anchors + 1), offset=at).tolist()
+    return PackedList(items, scores, sources, [table[r] for r in references])
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Lists as flat arrays: row i owns the next `lengths[i]` places of each of the other four.
+
+    Attributes:
+        placements: uint8, one a row.
+        lengths: int64, one a row.
+        items: int32, a valid item index.
+        scores: float64, finite.
+        sources: int32, a valid source index.
+        anchors: int32, a valid item index or -1.
+    """
+
+    placements: npt.NDArray[np.uint8]
+    lengths: npt.NDArray[np.int64]
+    items: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float64]
+    sources: npt.NDArray[np.int32]
+    anchors: npt.NDArray[np.int32]
+
+
+def pack_lists(columns: Columns, widths: Widths) -> list[bytes]:
+    """Each row as the bytes of a list, in the order of the rows."""
+    packed: list[bytes] = [b""] * len(columns.lengths)
+    starts = np.cumsum(columns.lengths) - columns.lengths
+    for n in np.unique(columns.lengths).tolist():
+        rows = np.flatnonzero(columns.lengths == n)
+        places = starts[rows][:, None] + np.arange(n)
+        for row, data in _pack_equal(columns, rows, places, widths):
+            packed[row] = data
+    return packed
+
+
+def _pack_equal(
+    columns: Columns, rows: npt.NDArray[np.intp], places: npt.NDArray[np.int64], widths: Widths
+) -> Iterator[tuple[int, bytes]]:
+    """The rows of one length, by their number of distinct anchors."""
+    n = places.shape[1]
+    low, high, steps = _quantised(columns.scores[places])
+    middle = np.concatenate(
+        [
+            bits.pack(columns.items[places], widths.item_bits),
+            steps,
+            bits.pack(columns.sources[places], widths.source_bits),
+        ],
+        axis=1,
+    )
+    counts, table, references = _anchor_tables(columns.anchors[places])
+    for a in np.unique(counts).tolist():
+        chosen = np.flatnonzero(counts == a)
+        head = np.zeros(len(chosen), dtype=[("p", "u1"), ("n", "<u2"), ("a", "<u2"), ("low", "<f4"), ("high", "<f4")])
+        head["p"], head["n"], head["a"] = columns.placements[rows[chosen]], n, a
+        head["low"], head["high"] = low[chosen], high[chosen]
+        parts = [head.view(np.uint8).reshape(len(chosen), LIST_HEAD.size), middle[chosen]]
+        if a:
+            parts.append(bits.pack(table[chosen, :a], widths.item_bits))
+            parts.append(bits.pack(references[chosen], bits.width(a + 1)))
+        block = np.concatenate(parts, axis=1)
+        size, data = block.shape[1], block.tobytes()
+        yield from ((row, data[i * size : (i + 1) * size]) for i, row in enumerate(rows[chosen].tolist()))
+
+
+def _quantised(
+    scores: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+    """Lowest, highest and score bytes of each row; the bytes are relative to the rounded ends."""
+    if scores.shape[1] == 0:
+        zero = np.zeros(len(scores), dtype=np.float32)
+        return zero, zero, np.zeros(scores.shape, dtype=np.uint8)
+    low, high = scores.min(axis=1).astype(np.float32), scores.max(axis=1).astype(np.float32)
+    span = high.astype(np.float64) - low.astype(np.float64)
+    share = (scores - low.astype(np.float64)[:, None]) / np.where(span > 0, span, 1.0)[:, None]
+    steps = np.rint(np.clip(share, 0.0, 1.0) * SCORE_STEPS).astype(np.uint8)
+    return low, high, np.where(span[:, None] > 0, steps, np.uint8(0))
+
+
+def _anchor_tables(
+    anchors: npt.NDArray[np.int32],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Distinct anchors of each row: their number, the ascending table padded with 0, and 1-based references, 0 for none."""
+    rows, n = anchors.shape
+    references = np.zeros((rows, n), dtype=np.int64)
+    row, column = np.nonzero(anchors >= 0)
+    if len(row) == 0:
+        return np.zeros(rows, dtype=np.int64), np.zeros((rows, 0), dtype=np.int64), references
+    keys = (row.astype(np.int64) << 32) | anchors[row, column]
+    distinct, inverse = np.unique(keys, return_inverse=True)
+    owners = distinct >> 32
+    counts = np.bincount(owners, minlength=rows).astype(np.int64)
+    within = np.arange(len(distinct)) - (np.cumsum(counts) - counts)[owners]
+    table = np.zeros((rows, int(counts.max())), dtype=np.int64)
+    table[owners, within] = distinct & 0xFFFFFFFF
+    references[row, column] = within[inverse] + 1
+    return counts, table, references

@@ -1,0 +1,141 @@
+"""Shard files: a header, an index by key hash, the records. One range read answers a lookup once the index is cached.
+
+The file is, little-endian:
+
+    `LRDS` | version u16 | 0 u16 | shard u32 | n u32 | crc32 of the index u32 | start of the records u32 | 0 u64
+    | hashes u64[n], ascending | offsets u32[n + 1] from the start of the records | records, in the order of the hashes
+
+Two users with one hash lie side by side in the order of their ids; the id in the record tells them apart.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import zlib
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from contracts.errors import InputInvalid
+from export.format.manifest import corrupt
+from export.format.records import Record, Widths, key_hash, split_record
+
+HEAD: Final = struct.Struct("<4sHHIIIIQ")
+MAGIC: Final = b"LRDS"
+VERSION: Final = 1
+MAX_RECORDS_BYTES: Final = 2**32 - 1
+
+
+def index_bytes(n: int) -> int:
+    """Bytes of header and index of a shard with `n` records: what a remote reader caches."""
+    return HEAD.size + 8 * n + 4 * (n + 1)
+
+
+def write_shard(
+    file: BinaryIO, shard: int, hashes: npt.NDArray[Any], lengths: npt.NDArray[Any], records: Iterable[bytes]
+) -> None:
+    """Writes one shard file.
+
+    Args:
+        file: open for writing, at its start.
+        shard: number of the shard.
+        hashes: uint64, ascending, one a record.
+        lengths: bytes of each record.
+        records: in the order of `hashes`.
+
+    Raises:
+        InputInvalid: the records take 4 GiB or more.
+    """
+    total = int(lengths.sum())
+    if total > MAX_RECORDS_BYTES:
+        raise InputInvalid(
+            f"Shard {shard} would take {total:,} bytes, the format allows {MAX_RECORDS_BYTES:,}",
+            where="store.shards",
+            todo="Raise store.shards.",
+        )
+    offsets = np.zeros(len(hashes) + 1, dtype="<u4")
+    np.cumsum(lengths, out=offsets[1:])
+    index = hashes.astype("<u8").tobytes() + offsets.tobytes()
+    head = (MAGIC, VERSION, 0, shard, len(hashes), zlib.crc32(index), HEAD.size + len(index), 0)
+    file.write(HEAD.pack(*head))
+    file.write(index)
+    for record in records:
+        file.write(record)
+
+
+class ShardFile:
+    """A memory-mapped shard; opening it costs the same for any number of users. Safe to share between threads."""
+
+    def __init__(self, path: Path, widths: Widths, *, expected_bytes: int) -> None:
+        """Maps the file.
+
+        Raises:
+            SnapshotCorrupt: it is absent, not a shard of this format, or has another size than expected.
+        """
+        self._path, self._widths = path, widths
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, 2)
+                if size != expected_bytes or size < HEAD.size:
+                    raise corrupt(f"The shard has {size} bytes, the manifest says {expected_bytes}", path)
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise corrupt(f"The shard cannot be opened: {error}", path) from error
+        magic, version, _, _, self.n, self._crc, self._start, _ = HEAD.unpack_from(self._map)
+        if magic != MAGIC or version != VERSION or self._start != index_bytes(self.n) or self._start > size:
+            raise corrupt("The file is not a shard of this format", path)
+        view = memoryview(self._map)
+        self._hashes = view[HEAD.size : HEAD.size + 8 * self.n].cast("Q")
+        self._offsets = view[HEAD.size + 8 * self.n : self._start].cast("I")
+
+    def find(self, user_id: bytes, key: int) -> Record | None:
+        """The user's record, or None where the shard has none.
+
+        Raises:
+            SnapshotCorrupt: a record under the user's hash is damaged and none that is whole is the user's.
+        """
+        at = bisect_left(self._hashes, key)
+        damaged = False
+        while at < self.n and self._hashes[at] == key:
+            record = split_record(self._bytes(at), self._widths)
+            if record is None:
+                damaged = True
+            elif record.user_id == user_id:
+                return record
+            at += 1
+        if damaged:
+            raise corrupt(f"The record under key {key:016x} is damaged", self._path)
+        return None
+
+    def record(self, position: int) -> Record:
+        """The record at a position, 0 <= position < n, in the order of the hashes.
+
+        Raises:
+            SnapshotCorrupt: it is damaged.
+        """
+        record = split_record(self._bytes(position), self._widths)
+        if record is None:
+            raise corrupt(f"Record {position} is damaged", self._path)
+        return record
+
+    def records(self) -> Iterator[Record]:
+        """Every record in the order of the hashes, with the index checked against it.
+
+        Raises:
+            SnapshotCorrupt: the index or a record is damaged.
+        """
+        if zlib.crc32(self._map[HEAD.size : self._start]) != self._crc:
+            raise corrupt("The shard's index is damaged", self._path)
+        for position in range(self.n):
+            record = self.record(position)
+            if key_hash(record.user_id) != self._hashes[position]:
+                raise corrupt(f"Record {position} lies under another user's key", self._path)
+            yield record
+
+    def _bytes(self, position: int) -> bytes:
+        return self._map[self._start + self._offsets[position] : self._start + self._offsets[position + 1]]
