@@ -33,7 +33,9 @@ class ListRows:
 
 def invalid(what: str, where: str) -> InputInvalid:
     """The error for a table that cannot be published."""
-    return InputInvalid(what, where=where, todo="Correct the table that the snapshot is made from and run the step again.")
+    return InputInvalid(
+        what, where=where, todo="Correct the table that the snapshot is made from and run the step again."
+    )
 
 
 def read_lists(
@@ -105,7 +107,12 @@ def read_items(table: pa.Table) -> dict[int, Item]:
         raise invalid("An item index is out of range or comes twice", where)
     optional = [
         _column(table, name, where, nullable=True).cast(kind).to_pylist()
-        for name, kind in (("title", pa.string()), ("category", pa.string()), ("price", pa.float64()), ("image_url", pa.string()))
+        for name, kind in (
+            ("title", pa.string()),
+            ("category", pa.string()),
+            ("price", pa.float64()),
+            ("image_url", pa.string()),
+        )
     ]
     return {index: Item(*row) for index, *row in zip(indices, names, *optional, strict=True)}
 

@@ -12,7 +12,6 @@ The pointer carries the move that made it, so that a history line lost to a cras
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from contracts.errors import PublishRefused, SnapshotCorrupt, SnapshotMissing
 from export.blessing import check_blessed
 from export.durable import empty_folder, replace_json, sync_file, sync_folder
 from export.format.manifest import FILE_NAME, Manifest, read_manifest
+from export.history import read_history, write_history
 from export.pointer import POINTER_NAME, SNAPSHOTS_NAME, Event, Pointer, read_pointer
 from export.verification import verify
 
@@ -61,7 +61,9 @@ class LocalStore:
         path = self.root / SNAPSHOTS_NAME / snapshot
         if snapshot != path.name or snapshot.startswith(".") or not (path / FILE_NAME).is_file():
             raise SnapshotMissing(
-                f"Snapshot {snapshot!r} is not in the store", where=str(self.root), todo="Name one that `snapshots` lists."
+                f"Snapshot {snapshot!r} is not in the store",
+                where=str(self.root),
+                todo="Name one that `snapshots` lists.",
             )
         return path
 
@@ -102,7 +104,9 @@ class LocalStore:
             self._copy(build, incoming, manifest)
             if verify(incoming) != manifest:
                 raise SnapshotCorrupt(
-                    "The build changed while it was published", where=str(build), todo="Publish again when it is finished."
+                    "The build changed while it was published",
+                    where=str(build),
+                    todo="Publish again when it is finished.",
                 )
             incoming.rename(folder / snapshot)
             sync_folder(folder)
@@ -138,21 +142,13 @@ class LocalStore:
             current = self.pointer()
             if current is not None and current.snapshot == snapshot:
                 return current
-            if current != expected:
-                raise self._refused(
-                    f"The pointer moved: it names {current and current.snapshot}, not {expected and expected.snapshot}",
-                    "Look at the history, then flip again if this snapshot should still win.",
-                )
-            if current is not None and current.held:
-                raise self._refused(f"The flip is held: {current.held}", "Release the hold with a reason, then flip.")
-            if snapshot in self.quarantined():
-                raise self._refused(f"{snapshot} was rolled back before", "Build a snapshot that differs from it.")
+            self._check_flip(snapshot, current, expected)
             previous = () if current is None else (current.snapshot, *current.previous)
             kept = tuple(name for name in previous if name != snapshot)[:MAX_PREVIOUS]
             return self._move(current, snapshot, kept, held="", kind="flip", reason=reason, at=at)
 
     def rollback(self, *, reason: str, at: str) -> Pointer:
-        """The pointer, moved back to the latest good snapshot; the one that was current is quarantined, the next flip held.
+        """The pointer, moved back to the latest good snapshot; the bad one is quarantined and the next flip held.
 
         Raises:
             SnapshotMissing: nothing was published yet.
@@ -161,10 +157,11 @@ class LocalStore:
         with self._locked():
             current = self._current()
             bad = {*self.quarantined(), current.snapshot}
-            present = set(self.snapshots())
-            good = [name for name in current.previous if name in present and name not in bad]
+            good = self._good_previous(current)
             if not good:
-                raise self._refused("There is no earlier snapshot to roll back to", "Run a night that makes a good one.")
+                raise self._refused(
+                    "There is no earlier snapshot to roll back to", "Run a night that makes a good one."
+                )
             replace_json(self.root / "quarantined.json", sorted(bad))
             return self._move(
                 current, good[0], tuple(good[1:]), held=f"rolled back: {reason}", kind="rollback", reason=reason, at=at
@@ -185,7 +182,7 @@ class LocalStore:
             )
 
     def retain(self, *, keep: int) -> list[str]:
-        """Ids of the snapshots deleted: all but the current, the pinned, the `keep` before it and any of its date or later."""
+        """Ids deleted: neither the current, the pinned, the `keep` before it, nor any of its date or later."""
         with self._locked():
             current = self.pointer()
             if current is None:
@@ -225,13 +222,18 @@ class LocalStore:
 
     def history(self) -> list[Event]:
         """Every move of the pointer, oldest first, the latest included even where a crash kept it from its file."""
-        path = self.root / "history.jsonl"
-        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-        events = [msgspec.json.decode(line, type=Event) for line in lines]
-        pointer = self.pointer()
-        if pointer is not None and (not events or events[-1].sequence < pointer.last.sequence):
-            events.append(pointer.last)
-        return events
+        return read_history(self.root)
+
+    def _check_flip(self, snapshot: str, current: Pointer | None, expected: Pointer | None) -> None:
+        if current != expected:
+            raise self._refused(
+                f"The pointer moved: it names {current and current.snapshot}, not {expected and expected.snapshot}",
+                "Look at the history, then flip again if this snapshot should still win.",
+            )
+        if current is not None and current.held:
+            raise self._refused(f"The flip is held: {current.held}", "Release the hold with a reason, then flip.")
+        if snapshot in self.quarantined():
+            raise self._refused(f"{snapshot} was rolled back before", "Build a snapshot that differs from it.")
 
     def _current(self) -> Pointer:
         current = self.pointer()
@@ -240,7 +242,8 @@ class LocalStore:
         return current
 
     def _good_previous(self, pointer: Pointer) -> list[str]:
-        bad, present = set(self.quarantined()), set(self.snapshots())
+        """What a rollback may go to, latest first."""
+        bad, present = {*self.quarantined(), pointer.snapshot}, set(self.snapshots())
         return [name for name in pointer.previous if name in present and name not in bad]
 
     def _move(
@@ -254,7 +257,7 @@ class LocalStore:
         reason: str,
         at: str,
     ) -> Pointer:
-        self._write_history()
+        write_history(self.root)
         event = Event(
             sequence=1 if current is None else current.last.sequence + 1,
             kind=kind,
@@ -265,24 +268,8 @@ class LocalStore:
         )
         pointer = Pointer(snapshot=snapshot, previous=previous, held=held, last=event)
         replace_json(self.root / POINTER_NAME, pointer)
-        self._write_history()
+        write_history(self.root)
         return pointer
-
-    def _write_history(self) -> None:
-        """The history file holds every move, whatever a crash left of its last line."""
-        path = self.root / "history.jsonl"
-        data = b"".join(msgspec.json.encode(event) + b"\n" for event in self.history())
-        old = path.read_bytes() if path.exists() else b""
-        if data == old:
-            return
-        whole = old[: old.rfind(b"\n") + 1]
-        with path.open("r+b" if path.exists() else "w+b") as file:
-            file.truncate(len(whole))
-            file.seek(len(whole))
-            file.write(data[len(whole) :])
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(self.root)
 
     def _ids(self, name: str) -> list[str]:
         path = self.root / name

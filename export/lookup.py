@@ -1,4 +1,4 @@
-"""One key read: a user's list, else the segment's, else the popular one; which of them, from which snapshot, how old."""
+"""One key read: a user's list, else the segment's, else the popular one; and which, from which snapshot, how old."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class Lists:
     """The lists of a store's current snapshot, or of one snapshot directory. Safe to share between threads.
 
     Attributes:
-        counts: answers by kind (`personal`, `segment`, `popular`), and `corrupt_records`, `corrupt_items`, `failed_opens`.
+        counts: answers by kind (`personal`, `segment`, `popular`), and `corrupt_records`, `corrupt_items`,
+            `failed_opens`.
     """
 
     def __init__(self, source: HasRoot | Path) -> None:
@@ -89,6 +90,8 @@ class Lists:
         if seen is not None and seen[0] == mark:
             return seen[1]
         with self._lock:
+            if self._open is not None and self._open[0] == mark:
+                return self._open[1]
             try:
                 self._open = mark, self._open_current()
             except (SnapshotMissing, SnapshotCorrupt):
@@ -152,7 +155,9 @@ class Lists:
         pointer = read_pointer(self._root)
         if pointer is None:
             raise SnapshotMissing(
-                "No snapshot was published yet", where=str(self._root), todo="Run a night, or publish and flip a snapshot."
+                "No snapshot was published yet",
+                where=str(self._root),
+                todo="Run a night, or publish and flip a snapshot.",
             )
         return self._root / SNAPSHOTS_NAME / pointer.snapshot
 
@@ -163,17 +168,11 @@ class Lists:
             raise InputInvalid(f"k is {k}", where="k", todo="Ask for at least 1 item.")
         if placement not in snapshot.placements:
             raise InputInvalid(
-                f"There is no placement {placement!r}", where=snapshot.id, todo=f"Use one of {list(snapshot.placements)}."
+                f"There is no placement {placement!r}",
+                where=snapshot.id,
+                todo=f"Use one of {list(snapshot.placements)}.",
             )
-        segment, made, is_degraded = hint, None, False
-        try:
-            record = snapshot.find(user_id)
-            if record is not None:
-                segment, made = snapshot.segment(record), snapshot.personal(record, placement, k)
-        except SnapshotCorrupt as error:
-            is_degraded = True
-            self.counts["corrupt_records"] += 1
-            LOG.error("snapshot %s: %s (%s); a fallback list is served", snapshot.id, error.what, error.where)  # noqa: TRY400
+        segment, made, is_degraded = self._personal(snapshot, user_id, k, placement, hint)
         kind: Kind = "personal"
         names: Sequence[str] = snapshot.manifest.reasons
         if made is None:
@@ -200,6 +199,20 @@ class Lists:
             is_degraded=is_degraded,
         )
 
+    def _personal(
+        self, snapshot: OpenSnapshot, user_id: str, k: int, placement: str, hint: str | None
+    ) -> tuple[str | None, PackedList | None, bool]:
+        """The user's segment, own list if there is one, and whether it was there but damaged."""
+        try:
+            record = snapshot.find(user_id)
+        except SnapshotCorrupt as error:
+            self.counts["corrupt_records"] += 1
+            LOG.error("snapshot %s: %s (%s); a fallback list is served", snapshot.id, error.what, error.where)
+            return hint, None, True
+        if record is None:
+            return hint, None, False
+        return snapshot.segment(record), snapshot.personal(record, placement, k), False
+
     def _rows(
         self, snapshot: OpenSnapshot, made: PackedList, names: Sequence[str], segment: str | None
     ) -> Iterator[tuple[Item, float, str, str]]:
@@ -210,7 +223,10 @@ class Lists:
                 continue
             explains = self._item(snapshot, anchor) if anchor >= 0 else None
             text = reasons.render(
-                names[source], anchor_title=explains and explains.title, segment=segment, category=item.category
+                names[source],
+                anchor_title=explains.title if explains else None,
+                segment=segment,
+                category=item.category,
             )
             yield item, score, names[source], text
 
@@ -219,5 +235,5 @@ class Lists:
             return snapshot.item(index)
         except SnapshotCorrupt as error:
             self.counts["corrupt_items"] += 1
-            LOG.error("snapshot %s: %s; the item is left out", snapshot.id, error.what)  # noqa: TRY400
+            LOG.error("snapshot %s: %s; the item is left out", snapshot.id, error.what)
             return None

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from export import arrow_input, reasons as reason_texts
+from export import arrow_input
+from export import reasons as reason_texts
 from export.durable import empty_folder, replace_bytes, sync_file
 from export.format import bits
 from export.format.fallbacks import Fallbacks, encode_fallbacks
-from export.format.items import encode_items
+from export.format.items import Item, encode_items
 from export.format.manifest import (
     FALLBACKS_NAME,
     FILE_NAME,
@@ -37,6 +39,23 @@ __all__ = ["Manifest", "read_manifest", "verify", "write_snapshot"]
 MAX_SEGMENTS: Final = 65_535
 MAX_PLACEMENTS: Final = 255
 SPILL_ROWS: Final = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """All of a snapshot but the users' lists.
+
+    Attributes:
+        known: which item indices are used, shape (n_item_indices,).
+        placements: index by name.
+    """
+
+    items: dict[int, Item]
+    known: npt.NDArray[np.bool_]
+    fallbacks: Fallbacks
+    placements: dict[str, int]
+    reasons: tuple[str, ...]
+    widths: Widths
 
 
 @dataclass(slots=True)
@@ -74,8 +93,8 @@ def write_snapshot(
 
     Args:
         directory: made by this call.
-        lists: one row a (user, placement) in any order: user_id, placement, segment, and the parallel lists item_idx, scores,
-            reasons (index into `reasons`), anchors (item index or -1). Memory holds some batches and one shard.
+        lists: one row a (user, placement) in any order: user_id, placement, segment, and the parallel lists item_idx,
+            scores, reasons (index into `reasons`), anchors (item index or -1). Memory holds a batch and one shard.
         fallbacks: placement, segment, item_idx, scores; each placement has a row for segment `all`.
         items: item_idx, item_id, title, category, price, image_url; others are left out.
         as_of: the date that the lists are true for.
@@ -84,66 +103,87 @@ def write_snapshot(
         n_eligible_users: users that should be answered.
 
     Raises:
-        InputInvalid: a table lacks a column or holds a value that cannot be served, or a user has two lists for one placement.
+        InputInvalid: a table lacks a column or holds a value that cannot be served, or a user has two lists for one
+            placement.
     """
-    reason_texts.check_known(reasons)
-    entries = arrow_input.read_items(items)
-    n = max(entries, default=-1) + 1
-    known = np.zeros(n, dtype=bool)
-    known[list(entries)] = True
-    fallback_lists = arrow_input.read_fallbacks(fallbacks, known)
-    placements = {name: i for i, name in enumerate(sorted(fallback_lists))}
-    if len(placements) > MAX_PLACEMENTS:
-        raise arrow_input.invalid(f"There are more than {MAX_PLACEMENTS} placements", "fallback_lists")
-    widths = Widths(bits.width(n), bits.width(len(reasons)))
+    content = _read_content(fallbacks, items, reasons)
     empty_folder(directory)
-    folder = empty_folder(directory / ".spill")
-    spill = Spill(folder, shards)
-    seen = _spill_lists(spill, lists, placements, known, widths, len(reasons))
-    segments = tuple(sorted(seen.segments.keys() | {s for made in fallback_lists.values() for s in made}))
-    files = _write_shards(directory, spill, shards, seen, segments)
-    shutil.rmtree(folder)
-    files[ITEMS_NAME] = _write(directory / ITEMS_NAME, encode_items(entries.items(), n), len(entries))
-    files[FALLBACKS_NAME] = _write_fallbacks(directory / FALLBACKS_NAME, fallback_lists)
-    manifest = Manifest(
-        format_version=FORMAT_VERSION,
-        as_of=as_of,
-        shards=shards,
-        item_bits=widths.item_bits,
-        source_bits=widths.source_bits,
-        n_eligible_users=n_eligible_users,
-        n_users=sum(files[shard_name(shard)].records for shard in range(shards)),
-        n_items=len(entries),
-        n_item_indices=n,
-        reasons=tuple(reasons),
-        segments=segments,
-        placements={name: _placement(seen, name) for name in placements},
-        files=dict(sorted(files.items())),
-    ).sealed()
+    files, seen, segments = _write_lists(directory, lists, content, shards)
+    items_data = encode_items(content.items.items(), len(content.known))
+    files[ITEMS_NAME] = _write(directory / ITEMS_NAME, items_data, len(content.items))
+    n_fallbacks = sum(map(len, content.fallbacks.values()))
+    files[FALLBACKS_NAME] = _write(directory / FALLBACKS_NAME, encode_fallbacks(content.fallbacks), n_fallbacks)
+    manifest = _manifest(content, seen, segments, files, as_of, n_eligible_users)
     replace_bytes(directory / FILE_NAME, manifest.encode())
     return manifest
 
 
-def _placement(seen: _Seen, name: str) -> PlacementEntry:
-    return PlacementEntry(
-        lists=seen.lists.get(name, 0), length=seen.longest.get(name, 0), shortest=seen.shortest.get(name, 0)
-    )
+def _read_content(fallbacks: pa.Table, items: pa.Table, reasons: Sequence[str]) -> _Content:
+    reason_texts.check_known(reasons)
+    entries = arrow_input.read_items(items)
+    known = np.zeros(max(entries, default=-1) + 1, dtype=bool)
+    known[list(entries)] = True
+    made = arrow_input.read_fallbacks(fallbacks, known)
+    if len(made) > MAX_PLACEMENTS:
+        raise arrow_input.invalid(f"There are more than {MAX_PLACEMENTS} placements", "fallback_lists")
+    placements = {name: i for i, name in enumerate(sorted(made))}
+    widths = Widths(bits.width(len(known)), bits.width(len(reasons)))
+    return _Content(entries, known, made, placements, tuple(reasons), widths)
 
 
-def _spill_lists(
-    spill: Spill,
-    lists: Iterable[pa.RecordBatch],
-    placements: dict[str, int],
-    known: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    widths: Widths,
-    n_reasons: int,
-) -> _Seen:
+def _manifest(
+    content: _Content,
+    seen: _Seen,
+    segments: tuple[str, ...],
+    files: dict[str, FileEntry],
+    as_of: dt.date,
+    n_eligible_users: int,
+) -> Manifest:
+    shards = [entry.records for name, entry in files.items() if name not in {ITEMS_NAME, FALLBACKS_NAME}]
+    placements = {
+        name: PlacementEntry(
+            lists=seen.lists.get(name, 0), length=seen.longest.get(name, 0), shortest=seen.shortest.get(name, 0)
+        )
+        for name in content.placements
+    }
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        as_of=as_of,
+        shards=len(shards),
+        item_bits=content.widths.item_bits,
+        source_bits=content.widths.source_bits,
+        n_eligible_users=n_eligible_users,
+        n_users=sum(shards),
+        n_items=len(content.items),
+        n_item_indices=len(content.known),
+        reasons=content.reasons,
+        segments=segments,
+        placements=placements,
+        files=dict(sorted(files.items())),
+    ).sealed()
+
+
+def _write_lists(
+    directory: Path, lists: Iterable[pa.RecordBatch], content: _Content, shards: int
+) -> tuple[dict[str, FileEntry], _Seen, tuple[str, ...]]:
+    """The shard files, what the batches had, and the segments in the order of their final index."""
+    folder = empty_folder(directory / ".spill")
+    spill = Spill(folder, shards)
+    seen = _spill_lists(spill, lists, content)
+    segments = tuple(sorted(seen.segments.keys() | {s for made in content.fallbacks.values() for s in made}))
+    files = _write_shards(directory, spill, shards, seen, segments)
+    shutil.rmtree(folder)
+    return files, seen, segments
+
+
+def _spill_lists(spill: Spill, lists: Iterable[pa.RecordBatch], content: _Content) -> _Seen:
     seen = _Seen()
     for batch in lists:
         for start in range(0, batch.num_rows, SPILL_ROWS):
-            rows = arrow_input.read_lists(batch.slice(start, SPILL_ROWS), placements, known, n_reasons)
+            part = batch.slice(start, SPILL_ROWS)
+            rows = arrow_input.read_lists(part, content.placements, content.known, len(content.reasons))
             seen.note(rows)
-            packed = pack_lists(rows.columns, widths)
+            packed = pack_lists(rows.columns, content.widths)
             heads = np.zeros(len(packed), dtype=ROW)
             heads["hash"] = [key_hash(name) for name in rows.ids]
             heads["id_bytes"] = [len(name) for name in rows.ids]
@@ -169,10 +209,6 @@ def _write_shards(
         sync_file(path)
         files[path.name] = file_entry(path, users)
     return files
-
-
-def _write_fallbacks(path: Path, fallbacks: Fallbacks) -> FileEntry:
-    return _write(path, encode_fallbacks(fallbacks), sum(map(len, fallbacks.values())))
 
 
 def _write(path: Path, data: bytes, records: int) -> FileEntry:

@@ -9,8 +9,9 @@ and a list is
     placement u8 | n u16 | distinct anchors a u16 | lowest score f32 | highest score f32
     | n items | n score bytes | n sources | a anchor items, ascending | n references into them, 0 for none
 
-Items and anchors take `item_bits` each, sources `source_bits`, references as few bits as a + 1 values need; each of these rows is padded
-to whole bytes, and the last two are absent where a is 0. A score byte is linear between the list's lowest and highest.
+Items and anchors take `item_bits` each, sources `source_bits`, references as few bits as a + 1 values need; each of
+these rows is padded to whole bytes, and the last two are absent where a is 0. A score byte is linear between the
+list's lowest and highest.
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ def _quantised(
 def _anchor_tables(
     anchors: npt.NDArray[np.int32],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Distinct anchors of each row: their number, the ascending table padded with 0, and 1-based references, 0 for none."""
+    """Distinct anchors of each row: their number, the ascending table padded with 0, references from 1, 0 for none."""
     rows, n = anchors.shape
     references = np.zeros((rows, n), dtype=np.int64)
     row, column = np.nonzero(anchors >= 0)

@@ -64,8 +64,7 @@ def write_shard(
     head = (MAGIC, VERSION, 0, shard, len(hashes), zlib.crc32(index), HEAD.size + len(index), 0)
     file.write(HEAD.pack(*head))
     file.write(index)
-    for record in records:
-        file.write(record)
+    file.writelines(records)
 
 
 class ShardFile:

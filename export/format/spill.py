@@ -1,4 +1,4 @@
-"""Packed lists on their way into shards: appended to one temporary file a shard, then sorted and joined into records."""
+"""Packed lists on their way into shards: appended to a temporary file a shard, then sorted and joined into records."""
 
 from __future__ import annotations
 
@@ -82,8 +82,7 @@ class Spill:
         heads = rows.heads["id_bytes"][order][firsts].astype(np.int64) + RECORD_HEAD.size
         lengths = heads + totals[bounds[1:]] - totals[bounds[:-1]]
         records = (
-            join_record(ids[a], segment[a], lists[a:b])
-            for a, b in zip(firsts, bounds[1:].tolist(), strict=True)
+            join_record(ids[a], segment[a], lists[a:b]) for a, b in zip(firsts, bounds[1:].tolist(), strict=True)
         )
         shards.write_shard(file, shard, rows.heads["hash"][order][firsts], lengths, records)
         return len(firsts)
