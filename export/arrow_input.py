@@ -98,13 +98,15 @@ def read_items(table: pa.Table) -> dict[int, Item]:
     """The items by index; columns beyond the dictionary's are left out.
 
     Raises:
-        InputInvalid: a column is absent, an id or index is null, or an index comes twice.
+        InputInvalid: a column is absent, or an id or index is null or comes twice.
     """
     where = "items"
     names = _texts(table, "item_id", where)
     indices = _column(table, "item_idx", where).cast(pa.int64()).to_pylist()
     if any(not 0 <= i <= MAX_ITEM_INDEX for i in indices) or len(set(indices)) != len(indices):
         raise invalid("An item index is out of range or comes twice", where)
+    if len(set(names)) != len(names):
+        raise invalid("An item id comes twice", where)
     optional = [
         _column(table, name, where, nullable=True).cast(kind).to_pylist()
         for name, kind in (

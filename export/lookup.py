@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -52,7 +52,6 @@ class TopN(msgspec.Struct, frozen=True, kw_only=True):
     is_degraded: bool = False
 
 
-@runtime_checkable
 class HasRoot(Protocol):
     """Something that lies in a folder, such as a local store."""
 
@@ -117,7 +116,7 @@ class Lists:
             InputInvalid: `k` or `placement` is wrong.
             SnapshotMissing: no snapshot was ever published.
         """
-        return self._answer(self.current(), user_id, k, placement, segment, today)
+        return self._answer(self.check(k, placement), user_id, k, placement, segment, today)
 
     def get_many(
         self,
@@ -129,9 +128,27 @@ class Lists:
         today: dt.date | None = None,
     ) -> list[TopN]:
         """`get` for each user, in order, all from one snapshot; `segments` gives unknown users' segments by user id."""
-        snapshot = self.current()
+        snapshot = self.check(k, placement)
         known = segments or {}
         return [self._answer(snapshot, user, k, placement, known.get(user), today) for user in user_ids]
+
+    def check(self, k: int, placement: str) -> OpenSnapshot:
+        """The current snapshot, which can answer for `k` and `placement`.
+
+        Raises:
+            InputInvalid: `k` or `placement` is wrong.
+            SnapshotMissing: no snapshot was ever published.
+        """
+        snapshot = self.current()
+        if k < 1:
+            raise InputInvalid(f"k is {k}", where="k", todo="Ask for at least 1 item.")
+        if placement not in snapshot.placements:
+            raise InputInvalid(
+                f"There is no placement {placement!r}",
+                where=snapshot.id,
+                todo=f"Use one of {list(snapshot.placements)}.",
+            )
+        return snapshot
 
     def _mark(self) -> tuple[int, int, int]:
         """What changes when the pointer does."""
@@ -164,14 +181,6 @@ class Lists:
     def _answer(
         self, snapshot: OpenSnapshot, user_id: str, k: int, placement: str, hint: str | None, today: dt.date | None
     ) -> TopN:
-        if k < 1:
-            raise InputInvalid(f"k is {k}", where="k", todo="Ask for at least 1 item.")
-        if placement not in snapshot.placements:
-            raise InputInvalid(
-                f"There is no placement {placement!r}",
-                where=snapshot.id,
-                todo=f"Use one of {list(snapshot.placements)}.",
-            )
         segment, made, is_degraded = self._personal(snapshot, user_id, k, placement, hint)
         kind: Kind = "personal"
         names: Sequence[str] = snapshot.manifest.reasons

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -89,3 +90,11 @@ class OpenSnapshot:
             SnapshotCorrupt: its entry is damaged.
         """
         return self._items.get(index)
+
+    def items(self) -> Iterator[Item]:
+        """Every item, by ascending index.
+
+        Raises:
+            SnapshotCorrupt: an entry is damaged.
+        """
+        return self._items.entries()

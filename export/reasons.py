@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from contracts.errors import InputInvalid
 from export.format.manifest import EVERYONE
 
 ARRIVALS: Final = "new in the shop"
 POPULAR: Final = "popular this month"
-TEXTS: Final[dict[str, tuple[str, str]]] = {
-    "own": ("you buy this regularly", "you buy this regularly"),
-    "als": ("shoppers with your taste buy this", "shoppers with your taste buy this"),
-    "als_long": ("shoppers with your taste buy this", "shoppers with your taste buy this"),
-    "covisit": ("because you bought {anchor}", "often bought with what you buy"),
-    "content": ("similar to {anchor}", "similar to what you buy"),
-    "category": ("from {category}, which you buy", "from a category that you buy"),
-    "popular": (POPULAR, POPULAR),
-    "segment": ("popular in {segment}", POPULAR),
-    "trend": ("more popular every week", "more popular every week"),
-    "arrivals": (ARRIVALS, ARRIVALS),
-}
-"""By source: the text where its particular is known, and the text where it is not."""
 UNKNOWN: Final = "chosen for you"
+
+
+class Text(NamedTuple):
+    """The text of a source.
+
+    Attributes:
+        plain: where the particular is not known, or there is none.
+        before: before the particular.
+        particular: what the exact text names: `anchor`, `segment`, `category` or nothing.
+        after: after the particular.
+    """
+
+    plain: str
+    before: str = ""
+    particular: str = ""
+    after: str = ""
+
+
+TEXTS: Final = {
+    "own": Text("you buy this regularly"),
+    "als": Text("shoppers with your taste buy this"),
+    "als_long": Text("shoppers with your taste buy this"),
+    "covisit": Text("often bought with what you buy", "because you bought ", "anchor"),
+    "content": Text("similar to what you buy", "similar to ", "anchor"),
+    "category": Text("from a category that you buy", "from ", "category", ", which you buy"),
+    "popular": Text(POPULAR),
+    "segment": Text(POPULAR, "popular in ", "segment"),
+    "trend": Text("more popular every week"),
+    "arrivals": Text(ARRIVALS),
+}
 
 
 def check_known(sources: Sequence[str]) -> None:
@@ -51,10 +68,14 @@ def render(
         segment: the user's segment; `all` counts as none.
         category: category of the recommended item.
     """
-    exact, plain = TEXTS.get(source, (UNKNOWN, UNKNOWN))
-    particulars = {"anchor": anchor_title, "segment": None if segment == EVERYONE else segment, "category": category}
-    for name, value in particulars.items():
-        mark = f"{{{name}}}"
-        if mark in exact:
-            return exact.replace(mark, value) if value else plain
-    return exact
+    text = TEXTS.get(source)
+    if text is None:
+        return UNKNOWN
+    value = None
+    if text.particular == "anchor":
+        value = anchor_title
+    elif text.particular == "category":
+        value = category
+    elif text.particular == "segment" and segment != EVERYONE:
+        value = segment
+    return f"{text.before}{value}{text.after}" if value else text.plain

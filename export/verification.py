@@ -45,7 +45,7 @@ def verify(directory: Path) -> Manifest:
         if file_entry(directory / name, entry.records) != entry:
             raise corrupt("The file's size or SHA-256 differs from the manifest", directory / name)
     _count_lists(directory, manifest)
-    if ItemDictionary(directory / ITEMS_NAME).count() != manifest.n_items:
+    if sum(1 for _ in ItemDictionary(directory / ITEMS_NAME).entries()) != manifest.n_items:
         raise corrupt("The number of items differs from the manifest", directory / ITEMS_NAME)
     fallbacks = read_fallbacks(directory / FALLBACKS_NAME)
     if sum(map(len, fallbacks.values())) != manifest.files[FALLBACKS_NAME].records:

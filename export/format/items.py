@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -90,13 +90,10 @@ class ItemDictionary:
             raise corrupt(f"Item index {index} is damaged or not in the dictionary", self._path)
         return self._decode(data)
 
-    def count(self) -> int:
-        """Items that can be read; every entry is checked.
+    def entries(self) -> Iterator[Item]:
+        """Every item, by ascending index, each checked.
 
         Raises:
             SnapshotCorrupt: one is damaged.
         """
-        used = [i for i in range(self.n) if self._offsets[i] != self._offsets[i + 1]]
-        for index in used:
-            self._get(index)
-        return len(used)
+        return (self._get(i) for i in range(self.n) if self._offsets[i] != self._offsets[i + 1])

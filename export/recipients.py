@@ -1,0 +1,35 @@
+"""The lists of all users of one snapshot, in the order of the user ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from export.lookup import HasRoot, Lists, TopN
+from export.open_snapshot import OpenSnapshot
+
+
+def pinned_lists(source: HasRoot | Path) -> Lists:
+    """The lists of the snapshot that is current now; they stay on it when the pointer moves.
+
+    Raises:
+        SnapshotMissing: no snapshot was published yet.
+    """
+    return Lists(Lists(source).current().directory)
+
+
+def user_ids(snapshot: OpenSnapshot) -> list[str]:
+    """Ids of all users with a record, ascending by code point. Memory grows by the ids, not by the lists.
+
+    Raises:
+        SnapshotCorrupt: a record is damaged, so that its user would be lost.
+    """
+    shards = (snapshot.shard(number) for number in range(snapshot.manifest.shards))
+    ids = [record.user_id for shard in shards for record in shard.records()]
+    ids.sort()
+    return [name.decode() for name in ids]
+
+
+def all_lists(lists: Lists, users: Iterable[str], k: int, placement: str) -> Iterator[TopN]:
+    """The users' lists, one at a time, in the order given."""
+    return (lists.get(user, k, placement) for user in users)
