@@ -119,9 +119,18 @@ def guess_event_types(seen: Counter[str]) -> tuple[dict[str, EventType], str | N
 
 
 def write_first_settings(
-    root: Path, *, name: str, columns: dict[str, str], sights: Sights, item_columns: list[str], user_columns: list[str]
+    root: Path,
+    *,
+    name: str,
+    columns: dict[str, str],
+    sights: Sights,
+    item_columns: list[str],
+    user_columns: list[str],
+    repeats: bool | None = None,
 ) -> bool:
     """Writes `larder.toml` of the root folder and reads it back; False, and nothing touched, where there is one.
+
+    Whether repeats are sensible is told from the sights where `repeats` is None.
 
     Raises:
         SettingsError: what was written is not valid.
@@ -137,7 +146,7 @@ def write_first_settings(
         name=_quoted(name),
         exclude=_quoted(exclude),
         share=f"{share:.1%}",
-        repeats=str(share > _REPEAT_SHARE).lower(),
+        repeats=str(share > _REPEAT_SHARE if repeats is None else repeats).lower(),
         segment=_quoted(segment),
         columns="".join(f"{_quoted(ours)} = {_quoted(theirs)}\n" for ours, theirs in sorted(columns.items())),
         event_types=_event_type_lines(sights.event_types),
