@@ -134,7 +134,7 @@ def test_disk_nearly_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -
 
 def test_root_below_a_file(settings: Settings, tmp_path: Path) -> None:
     """A root below something that is no folder is red, and that thing is named."""
-    (tmp_path / "file").touch()
+    (tmp_path / "file").touch(mode=0o755)
     wrong = Settings(root=str(tmp_path / "file" / "root"), spark=settings.spark)
     assert bad(wrong)["disk"].where == str(tmp_path / "file")
 
