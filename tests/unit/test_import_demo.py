@@ -23,7 +23,7 @@ def data_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data.mkdir(parents=True)
     (data.parent / "__init__.py").write_text("raise ImportError('is not to be imported')\n")
     sales = {
-        "household_id": [2, 1, 2], "product_id": [11, 12, 11], "quantity": [2, 1, 0], "sales_value": [3.0, 4.0, 1.0],
+        "household_id": [2, 1, 2], "product_id": [11, 12, 11], "quantity": [2, 1, -2], "sales_value": [3.0, 4.0, 1.0],
         "basket_id": [5, 6, 7], "transaction_timestamp": pa.array([MORNING] * 3, pa.timestamp("ns")),
     }  # fmt: skip
     products = {
@@ -52,7 +52,7 @@ def test_demo_shop(tmp_path: Path) -> None:
         "events": [
             {"user_id": "2", "item_id": "11", "price": 1.5, "quantity": 2.0, "order_id": "5", **purchase},
             {"user_id": "1", "item_id": "12", "price": 4.0, "quantity": 1.0, "order_id": "6", **purchase},
-            {"user_id": "2", "item_id": "11", "price": None, "quantity": 0.0, "order_id": "7", **purchase},
+            {"user_id": "2", "item_id": "11", "price": None, "quantity": -2.0, "order_id": "7", **purchase},
         ],
         "items": [
             {"item_id": "11", "title": "PEARS 1 LB", "category": "PEARS", "department": "GROCERY", "brand": "Private"},

@@ -54,6 +54,15 @@ def test_times_by_pattern() -> None:
     assert values.as_timestamp(pa.array(["1/1/2024 00:00", "2024"]), "%d/%m/%Y %H:%M").to_pylist() == [NEW_YEAR, None]
 
 
+def test_size_tells_seconds_from_milliseconds() -> None:
+    """Eleven digits are seconds, twelve are milliseconds."""
+    landed = values.as_timestamp(pa.array([99_999_999_999, 100_000_000_000])).to_pylist()
+    assert landed == [
+        dt.datetime(5138, 11, 16, 9, 46, 39, tzinfo=dt.UTC),
+        dt.datetime(1973, 3, 3, 9, 46, 40, tzinfo=dt.UTC),
+    ]
+
+
 def test_days_before_1970() -> None:
     """Days are floors, also before 1970, and a null has the day that is given."""
     stamps = pa.array([-1, 0, 86_399_999_999, 86_400_000_000, None], pa.timestamp("us", "UTC"))
