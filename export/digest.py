@@ -166,7 +166,7 @@ def _item(item: Item) -> dict[str, Any]:
     return {name: getattr(item, name) for name in ITEM_COLUMNS}
 
 
-def _csv(text: IO[str], columns: Sequence[str]) -> Any:  # noqa: ANN401  the csv module has no public writer type
+def _csv(text: IO[str], columns: Sequence[str]) -> Any:  # the csv module has no public writer type
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     return writer

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import hashlib
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from export.format import records
+from export.format.records import Columns, PackedList, Widths
+
+WIDTHS = Widths(item_bits=19, source_bits=4)
+IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=256).map(str.encode).map(lambda b: b[:256])
+PLACE = st.tuples(
+    st.integers(0, 2**19 - 1),
+    st.floats(-(2.0**100), 2.0**100, width=32),
+    st.integers(0, 9),
+    st.one_of(st.just(-1), st.integers(0, 5), st.integers(0, 2**19 - 1)),
+)
+
+
+def columns_of(lists: list[list[tuple[int, float, int, int]]]) -> Columns:
+    flat = [place for one in lists for place in one]
+    return Columns(
+        np.arange(len(lists), dtype=np.uint8),
+        np.array([len(one) for one in lists], dtype=np.int64),
+        np.array([place[0] for place in flat], dtype=np.int32),
+        np.array([place[1] for place in flat], dtype=np.float64),
+        np.array([place[2] for place in flat], dtype=np.int32),
+        np.array([place[3] for place in flat], dtype=np.int32),
+    )
+
+
+def test_a_record_has_exactly_these_bytes() -> None:
+    """Head, id and one list of two items with one anchor, written out by hand."""
+    widths = Widths(item_bits=3, source_bits=2)
+    packed = records.pack_lists(columns_of([[(5, 255.0, 2, -1), (1, 0.0, 3, 4)]]), widths)
+    head = bytes([0]) + b"\x02\x00" + b"\x01\x00" + b"\x00\x00\x00\x00" + b"\x00\x00\x7f\x43"
+    expected = head + bytes([5 | 1 << 3, 255, 0, 2 | 3 << 2, 4, 0 | 1 << 1])
+    assert packed == [expected]
+    body = b"\x03\x00" + b"\x07\x00" + b"\x01" + b"ann" + expected
+    assert records.join_record(b"ann", 7, packed) == zlib.crc32(body).to_bytes(4, "little") + body
+
+
+def test_a_key_is_the_blake2b_of_the_id() -> None:
+    """Any language can find a user's shard and place."""
+    assert records.key_hash(b"ann") == int.from_bytes(hashlib.blake2b(b"ann", digest_size=8).digest(), "little")
+
+
+@given(user_id=IDS, lists=st.lists(st.lists(PLACE, max_size=12), max_size=4), k=st.integers(1, 14))
+def test_a_record_comes_back_as_it_went_in(
+    user_id: bytes, lists: list[list[tuple[int, float, int, int]]], k: int
+) -> None:
+    """Ids, items, sources and anchors exactly, scores within half a step of 1/255 of the list's span."""
+    packed = records.pack_lists(columns_of(lists), WIDTHS)
+    record = records.split_record(records.join_record(user_id, 65_535, packed), WIDTHS)
+    assert record is not None
+    assert (record.user_id, record.segment, list(record.lists)) == (user_id, 65_535, list(range(len(lists))))
+    for placement, expected in enumerate(lists):
+        made = records.unpack_list(record, placement, WIDTHS, k)
+        assert made is not None
+        items, scores, sources, anchors = zip(*expected[:k], strict=True) if expected else ((), (), (), ())
+        assert (tuple(made.items), tuple(made.sources), tuple(made.anchors)) == (items, sources, anchors)
+        every = [place[1] for place in expected]
+        tolerance = (max(every) - min(every)) / 255 * 0.51 if every else 0.0
+        np.testing.assert_allclose(made.scores, scores, rtol=1e-6, atol=tolerance)
+    assert records.unpack_list(record, len(lists), WIDTHS, k) is None
+
+
+def test_scores_keep_their_order_and_both_ends() -> None:
+    """The best and the worst score are exact, equal scores stay equal."""
+    packed = records.pack_lists(columns_of([[(1, 9.5, 0, -1), (2, 9.5, 0, -1), (3, -2.25, 0, -1)]]), WIDTHS)
+    record = records.split_record(records.join_record(b"a", 0, packed), WIDTHS)
+    assert record is not None
+    assert records.unpack_list(record, 0, WIDTHS, 9) == PackedList([1, 2, 3], [9.5, 9.5, -2.25], [0, 0, 0], [-1] * 3)
+
+
+@pytest.mark.parametrize("mask", [1, 128])
+def test_a_record_with_any_flipped_bit_is_no_record(mask: int) -> None:
+    """Every byte counts, the checksum's own included; so does a missing or an additional byte."""
+    packed = records.pack_lists(columns_of([[(7, 1.0, 1, 3), (8, 0.5, 2, -1)]]), WIDTHS)
+    whole = records.join_record("zoë".encode(), 1, packed)
+    assert records.split_record(whole, WIDTHS) is not None
+    for i in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[i] ^= mask
+        assert records.split_record(bytes(damaged), WIDTHS) is None
+        assert records.split_record(whole[:i], WIDTHS) is None
+    assert records.split_record(whole + b"\0", WIDTHS) is None
+
+
+def test_fifty_items_fit_the_promised_size() -> None:
+    """Items at 19 bits, a score byte and a reason byte are 219 B; a record with its index entry stays within 1.15 of it."""
+    widths = Widths(item_bits=19, source_bits=4)
+    packed = records.pack_lists(columns_of([[(i, float(i), i % 10, -1) for i in range(50)]]), widths)
+    needed = (50 * 19 + 7) // 8 + 50 + 50
+    assert len(records.join_record(b"user123456", 0, packed)) + 12 <= 1.15 * needed
