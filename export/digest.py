@@ -167,7 +167,7 @@ def _item(item: Item) -> dict[str, Any]:
 
 
 def _csv(text: IO[str], columns: Sequence[str]) -> Any:  # the csv module has no public writer type
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\r\n")  # so that a lone CR or LF in a cell is quoted too
     writer.writerow(columns)
     return writer
 

@@ -86,9 +86,7 @@ def test_a_user_lies_in_the_shard_of_the_id(tmp_path: Path, build: Build) -> Non
     assert sorted(seen) == sorted(f"user {i}" for i in range(50))
 
 
-def test_two_users_with_one_hash_are_told_apart(
-    tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_users_with_one_hash_are_told_apart(tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody under one key: each user's own record is found, a stranger's is not."""
     for module in ("export.snapshot", "export.verification", "export.format.shards"):
         monkeypatch.setattr(f"{module}.key_hash", lambda name: 7)
