@@ -2,6 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+.ONESHELL:
 .PHONY: help setup demo test check bench ui lock clean
 
 VENV := .venv/bin
@@ -33,13 +34,15 @@ demo: $(READY) ## One real night on real data, from raw purchases to a user's li
 test: $(READY) ## All tests, the ones without a JVM first
 	@$(VENV)/python -m pytest $(ARGS)
 
-check: $(READY) ## Lint, format, types, import rules, sizes; changes nothing
-	@$(VENV)/ruff check --quiet .
-	@$(VENV)/ruff format --check --quiet . || { $(VENV)/ruff format --check .; exit 1; }
-	@$(VENV)/mypy --no-error-summary $(PACKAGES) $(wildcard benchmarks scripts/*.py)
-	@$(VENV)/python scripts/check_sizes.py
-	@report=$$($(VENV)/lint-imports 2>&1) || { echo "$$report"; exit 1; }
-	@echo "check: clean (ruff, format, mypy --strict, sizes, import rules)"
+check: $(READY) ## Lint, format, types, import rules, sizes; changes nothing, and shows all findings in one go
+	@red=0
+	$(VENV)/ruff check --quiet . || red=1
+	$(VENV)/ruff format --check --quiet . || { red=1; echo "check: not formatted; run $(VENV)/ruff format ."; }
+	$(VENV)/mypy --no-error-summary $(PACKAGES) $(if $(wildcard benchmarks/*.py),benchmarks) $(wildcard scripts/*.py) || red=1
+	$(VENV)/python scripts/check_sizes.py || red=1
+	report=$$($(VENV)/lint-imports 2>&1) || { red=1; echo "$$report"; }
+	[ $$red = 0 ] || { echo "check: red, see above"; exit 1; }
+	echo "check: clean (ruff, format, mypy --strict, sizes, import rules)"
 
 bench: $(READY) ## Ratios against peers, in one run; writes build/bench.json
 	@$(VENV)/python -m benchmarks
