@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.ragged import AnyArray, Bool, Float32, Int32, Int64
-from models.rankings import Catalogue, Ranking, Truth, is_in, keys_of
+from models.rankings import Assortment, Ranking, Truth, is_in, keys_of
 
 Float64 = npt.NDArray[np.float64]
 
@@ -100,41 +100,41 @@ def auc_then_tied(ranking: Ranking, truth: Truth, n_items: Int64) -> Float64:
     return _ratio(below + unlisted * (negatives - n_listed) / 2, truth.counts * negatives)
 
 
-def auc_then_popular(ranking: Ranking, truth: Truth, catalogue: Catalogue, left_out: Int64) -> Float64:
-    """AUC of a ranking among the whole catalogue, where the items not ranked follow by popularity, ties half.
+def auc_then_popular(ranking: Ranking, truth: Truth, assortment: Assortment, left_out: Int64) -> Float64:
+    """AUC of a ranking among the whole assortment, where the items not ranked follow by popularity, ties half.
 
-    Costs the ranked items, not the catalogue. Truth outside the catalogue is below every item.
+    Costs the ranked items, not the assortment. Truth outside the assortment is below every item.
 
     Args:
-        ranking: items outside the catalogue and left out ones are ignored.
+        ranking: items outside the assortment and left out ones are ignored.
         truth: none of it is left out.
-        catalogue: items that may be recommended.
+        assortment: items that may be recommended.
         left_out: sorted keys of items that do not count for a user, such as those already bought.
     """
-    listed = ranking.where(catalogue.allows(ranking.items) & ~is_in(ranking.keys, left_out))
+    listed = ranking.where(assortment.allows(ranking.items) & ~is_in(ranking.keys, left_out))
     hits, above, _ = _listed(listed, truth)
-    gone = left_out[catalogue.allows(left_out & 0xFFFFFFFF)]
-    reachable = truth.keys[catalogue.allows(truth.items)]
+    gone = left_out[assortment.allows(left_out & 0xFFFFFFFF)]
+    reachable = truth.keys[assortment.allows(truth.items)]
     pending = reachable[~is_in(reachable, np.sort(listed.keys))]
     n_rows = ranking.n_rows
-    negatives = len(catalogue.order) - np.bincount(gone >> 32, minlength=n_rows) - _count(reachable, n_rows)
+    negatives = len(assortment.order) - np.bincount(gone >> 32, minlength=n_rows) - _count(reachable, n_rows)
     special = np.concatenate([listed.keys, gone, pending])
-    below, equal = _popular_negatives(pending, special, catalogue)
+    below, equal = _popular_negatives(pending, special, assortment)
     of_listed = np.bincount(listed.rows[hits], weights=(negatives[listed.rows] - above)[hits], minlength=n_rows)
     of_pending = np.bincount(pending >> 32, weights=below + equal / 2, minlength=n_rows)
     return _ratio(of_listed + of_pending, truth.counts * negatives)
 
 
-def _popular_negatives(pending: Int64, special: Int64, catalogue: Catalogue) -> tuple[Int64, Int64]:
-    """Catalogue items less popular than, and as popular as, each key of `pending`, those in `special` not counted."""
-    span = np.int64(len(catalogue.below))
-    levels = catalogue.levels[pending & 0xFFFFFFFF]
-    known = np.sort((special >> 32) * span + catalogue.levels[special & 0xFFFFFFFF])
+def _popular_negatives(pending: Int64, special: Int64, assortment: Assortment) -> tuple[Int64, Int64]:
+    """Assortment items less popular than, and as popular as, each key of `pending`, those in `special` not counted."""
+    span = np.int64(len(assortment.below))
+    levels = assortment.levels[pending & 0xFFFFFFFF]
+    known = np.sort((special >> 32) * span + assortment.levels[special & 0xFFFFFFFF])
     row_start = np.searchsorted(known, (pending >> 32) * span)
     low = np.searchsorted(known, (pending >> 32) * span + levels, side="left")
     high = np.searchsorted(known, (pending >> 32) * span + levels, side="right")
-    below = catalogue.below[levels] - (low - row_start)
-    equal = catalogue.below[levels + 1] - catalogue.below[levels] - (high - low)
+    below = assortment.below[levels] - (low - row_start)
+    equal = assortment.below[levels + 1] - assortment.below[levels] - (high - low)
     return below, equal
 
 

@@ -116,7 +116,7 @@ def truth_of(rows: Int64, items: AnyArray, *, n_rows: int) -> Truth:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class Assortment:
     """The items that may be recommended, and how popular they are.
 
     Attributes:
@@ -144,14 +144,14 @@ class Catalogue:
         return inside & self.is_allowed[np.where(inside, items, 0)] if self.n_items else inside
 
 
-def catalogue_of(popularity: AnyArray, is_allowed: Bool) -> Catalogue:
-    """The catalogue of `popularity` (recent buyers) and `is_allowed`, both by item index."""
+def assortment_of(popularity: AnyArray, is_allowed: Bool) -> Assortment:
+    """The assortment of `popularity` (recent buyers) and `is_allowed`, both by item index."""
     counts = np.nan_to_num(np.asarray(popularity, dtype=np.float64)).astype(np.int64)
     allowed = np.asarray(is_allowed, dtype=bool)
     order = np.lexsort((np.arange(len(counts)), -counts))
     values, levels = np.unique(counts, return_inverse=True)
     of_level = np.bincount(levels[allowed], minlength=len(values))
-    return Catalogue(
+    return Assortment(
         popularity=counts,
         is_allowed=allowed,
         order=order[allowed[order]].astype(np.int64),

@@ -6,42 +6,42 @@ import numpy as np
 
 from models.histories import Pairs
 from models.ragged import AnyArray, Int32, Int64
-from models.rankings import NOTHING, Catalogue, Ranking, is_in, keys_of, no_ranking, ranking_of
+from models.rankings import NOTHING, Assortment, Ranking, is_in, keys_of, no_ranking, ranking_of
 
 
-def own_by_frequency(bought: Pairs, catalogue: Catalogue, *, n_rows: int) -> Ranking:
+def own_by_frequency(bought: Pairs, assortment: Assortment, *, n_rows: int) -> Ranking:
     """A user's own allowed items by baskets; ties by the later purchase, then the lower index.
 
     Args:
         bought: pairs with a purchase (`is_bought`).
-        catalogue: items that may be recommended.
+        assortment: items that may be recommended.
         n_rows: users of the block.
     """
-    own = bought.take(catalogue.allows(bought.item_idx))
+    own = bought.take(assortment.allows(bought.item_idx))
     order = np.lexsort((own.item_idx, -own.last_days, -own.baskets, own.rows))
     return Ranking(own.rows[order], own.item_idx[order], n_rows)
 
 
-def personal_then_popular(bought: Pairs, catalogue: Catalogue, left_out: Int64, *, n_rows: int, k: int) -> Int32:
+def personal_then_popular(bought: Pairs, assortment: Assortment, left_out: Int64, *, n_rows: int, k: int) -> Int32:
     """Own items by frequency, then the recently popular ones; shape (n_rows, k), empty places -1.
 
     Args:
         bought: pairs with a purchase.
-        catalogue: items that may be recommended, with their recent buyers.
+        assortment: items that may be recommended, with their recent buyers.
         left_out: sorted keys of items not to recommend, such as those already bought.
         n_rows: users of the block.
         k: length of a list.
     """
-    own = own_by_frequency(bought, catalogue, n_rows=n_rows)
-    return then_popular(own.where(~is_in(own.keys, left_out)), catalogue, left_out, k=k)
+    own = own_by_frequency(bought, assortment, n_rows=n_rows)
+    return then_popular(own.where(~is_in(own.keys, left_out)), assortment, left_out, k=k)
 
 
-def popular(catalogue: Catalogue, left_out: Int64, *, n_rows: int, k: int) -> Int32:
+def popular(assortment: Assortment, left_out: Int64, *, n_rows: int, k: int) -> Int32:
     """The recently popular items, those `left_out` aside; shape (n_rows, k), empty places -1."""
-    return then_popular(no_ranking(n_rows), catalogue, left_out, k=k)
+    return then_popular(no_ranking(n_rows), assortment, left_out, k=k)
 
 
-def then_popular(ranking: Ranking, catalogue: Catalogue, left_out: Int64, *, k: int) -> Int32:
+def then_popular(ranking: Ranking, assortment: Assortment, left_out: Int64, *, k: int) -> Int32:
     """The first k of a ranking, filled up with popular items that are neither in it nor `left_out`.
 
     Returns:
@@ -49,10 +49,10 @@ def then_popular(ranking: Ranking, catalogue: Catalogue, left_out: Int64, *, k: 
     """
     top = ranking.top(k)
     taken = np.sort(np.concatenate([ranking.keys, left_out]))
-    order = catalogue.order
-    place = np.full(catalogue.n_items, len(order), dtype=np.int64)
+    order = assortment.order
+    place = np.full(assortment.n_items, len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    known = taken[catalogue.allows(taken & 0xFFFFFFFF)]
+    known = taken[assortment.allows(taken & 0xFFFFFFFF)]
     most = int(np.bincount(known >> 32, minlength=1).max())
     width = min(len(order), k + most)
     is_free = np.ones((ranking.n_rows, width), dtype=bool)
@@ -66,7 +66,7 @@ def then_popular(ranking: Ranking, catalogue: Catalogue, left_out: Int64, *, k: 
 
 
 def candidates_by_own(
-    rows: Int64, items: Int32, bought: Pairs, catalogue: Catalogue, *, n_rows: int
+    rows: Int64, items: Int32, bought: Pairs, assortment: Assortment, *, n_rows: int
 ) -> tuple[Ranking, Ranking]:
     """Candidates by own frequency then popularity, and by popularity alone; every candidate is in both."""
     keys = keys_of(bought.rows, bought.item_idx)
@@ -75,7 +75,7 @@ def candidates_by_own(
     own = is_in(wanted, keys)
     baskets = np.where(own, bought.baskets[at] if len(keys) else 0, 0)
     last_days = np.where(own, bought.last_days[at] if len(keys) else 0, NOTHING)
-    buyers = np.where(catalogue.allows(items), _at(catalogue.popularity, items), 0)
+    buyers = np.where(assortment.allows(items), _at(assortment.popularity, items), 0)
     order = np.lexsort((items, -buyers, -last_days, -baskets, rows))
     return Ranking(rows[order], items[order], n_rows), ranking_of(rows, items, buyers, n_rows=n_rows, ties=items)
 

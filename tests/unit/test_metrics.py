@@ -43,6 +43,7 @@ def test_unknown_items_count_one_by_one_and_are_never_hit() -> None:
     truth = truth_of(np.array([0, 0, 0, 0, 1]), np.array([-1, 7, -1, -1, 7]), n_rows=2)
     hits = metrics.hits_of(np.array([[7, 3], [3, -1]], dtype=np.int32), truth)
     assert truth.counts.tolist() == [4, 1]
+    assert (truth.rows.tolist(), truth.items.tolist()) == ([0, 1], [7, 7])
     assert hits.tolist() == [[True, False], [False, False]]
     assert metrics.recall(hits, truth.counts, 2).tolist() == [0.25, 0.0]
 

@@ -5,7 +5,7 @@ import pytest
 
 from models import metrics
 from models.ragged import rows_of
-from models.rankings import Ranking, catalogue_of, keys_of, truth_of
+from models.rankings import Ranking, assortment_of, keys_of, truth_of
 
 
 def _pairwise(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -41,21 +41,21 @@ def test_items_not_ranked_tie_as_last() -> None:
 def test_items_not_ranked_follow_by_popularity() -> None:
     """Of six items one is not allowed and one was bought; the ranking holds a miss; popularity orders the rest."""
     popularity = np.array([9, 5, 5, 1, 7, 3])
-    catalogue = catalogue_of(popularity, np.array([True, True, True, True, False, True]))
+    assortment = assortment_of(popularity, np.array([True, True, True, True, False, True]))
     ranking = Ranking(np.array([0]), np.array([3], dtype=np.int32), 1)
     truth = truth_of(np.array([0]), np.array([1]), n_rows=1)
     bought = keys_of(np.array([0]), np.array([0]))
     # Negatives 3 (ranked above), 2 (ties), 5 (below): 1.5 of 3.
-    np.testing.assert_allclose(metrics.auc_then_popular(ranking, truth, catalogue, bought), [0.5])
+    np.testing.assert_allclose(metrics.auc_then_popular(ranking, truth, assortment, bought), [0.5])
 
 
 def test_truth_outside_the_catalogue_is_below_everything() -> None:
     """A first place and an item sold for the first time: (1 + 0) / 2."""
-    catalogue = catalogue_of(np.array([1, 2, 3]), np.ones(3, dtype=bool))
+    assortment = assortment_of(np.array([1, 2, 3]), np.ones(3, dtype=bool))
     ranking = Ranking(np.array([0]), np.array([0], dtype=np.int32), 1)
     truth = truth_of(np.array([0, 0]), np.array([0, 17]), n_rows=1)
     nothing = np.zeros(0, dtype=np.int64)
-    np.testing.assert_allclose(metrics.auc_then_popular(ranking, truth, catalogue, nothing), [0.5])
+    np.testing.assert_allclose(metrics.auc_then_popular(ranking, truth, assortment, nothing), [0.5])
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -63,19 +63,19 @@ def test_auc_over_the_catalogue_equals_scoring_every_item(seed: int) -> None:
     """Random rankings, exclusions and truths against a dense score for every user and item."""
     random = np.random.default_rng(seed)
     n_rows, n_items = 8, 30
-    catalogue = catalogue_of(random.integers(0, 5, n_items), random.random(n_items) < 0.8)
+    assortment = assortment_of(random.integers(0, 5, n_items), random.random(n_items) < 0.8)
     lists = [random.permutation(n_items)[: random.integers(0, 9)] for _ in range(n_rows)]
     gone = random.random((n_rows, n_items)) < 0.15
     taken = (random.random((n_rows, n_items)) < 0.2) & ~gone
     offsets = np.concatenate([[0], np.cumsum([len(items) for items in lists])])
     ranking = Ranking(rows_of(offsets), np.concatenate(lists).astype(np.int32), n_rows)
     truth = truth_of(*np.nonzero(taken), n_rows=n_rows)
-    ours = metrics.auc_then_popular(ranking, truth, catalogue, keys_of(*np.nonzero(gone)))
+    ours = metrics.auc_then_popular(ranking, truth, assortment, keys_of(*np.nonzero(gone)))
     for row in range(n_rows):
-        scores = catalogue.popularity.astype(float)
+        scores = assortment.popularity.astype(float)
         scores[lists[row]] = 1000 - np.arange(len(lists[row]))
-        scores[~catalogue.is_allowed] = -1
-        keep = ~gone[row] & (catalogue.is_allowed | taken[row])
+        scores[~assortment.is_allowed] = -1
+        keep = ~gone[row] & (assortment.is_allowed | taken[row])
         np.testing.assert_allclose(ours[row], _pairwise(scores[keep], taken[row][keep]))
 
 

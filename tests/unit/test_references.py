@@ -4,10 +4,10 @@ import numpy as np
 
 from models import references
 from models.histories import Pairs, empty_pairs
-from models.rankings import catalogue_of, keys_of
+from models.rankings import assortment_of, keys_of
 
 # Items 0..6; item 6 may not be recommended. Most popular first: 3, 6, 0, 5, 1, then 2 and 4 without buyers.
-CATALOGUE = catalogue_of(np.array([5, 2, 0, 9, 0, 4, 7]), np.array([True] * 6 + [False]))
+ASSORTMENT = assortment_of(np.array([5, 2, 0, 9, 0, 4, 7]), np.array([True] * 6 + [False]))
 NOTHING = np.zeros(0, dtype=np.int64)
 
 
@@ -26,27 +26,27 @@ BOUGHT = _bought((0, 1, 1, 10), (0, 2, 1, 30), (0, 4, 2, 20), (0, 6, 9, 30), (2,
 
 def test_own_items_come_first_by_frequency_then_recency() -> None:
     """Own items, the forbidden one left out, then popular items that are not there yet."""
-    top = references.personal_then_popular(BOUGHT, CATALOGUE, NOTHING, n_rows=3, k=5)
+    top = references.personal_then_popular(BOUGHT, ASSORTMENT, NOTHING, n_rows=3, k=5)
     assert top.tolist() == [[4, 2, 1, 3, 0], [3, 0, 5, 1, 2], [3, 0, 5, 1, 2]]
 
 
 def test_own_items_of_equal_frequency_and_day_come_by_lower_index() -> None:
     """Ties end with the item index."""
-    own = references.own_by_frequency(_bought((0, 5, 1, 3), (0, 1, 1, 3), (0, 2, 1, 4)), CATALOGUE, n_rows=1)
+    own = references.own_by_frequency(_bought((0, 5, 1, 3), (0, 1, 1, 3), (0, 2, 1, 4)), ASSORTMENT, n_rows=1)
     assert own.items.tolist() == [2, 1, 5]
 
 
 def test_without_repeats_nothing_bought_is_listed() -> None:
     """What is left out is neither listed nor does it take a place."""
     left_out = keys_of(BOUGHT.rows, BOUGHT.item_idx)
-    top = references.personal_then_popular(BOUGHT, CATALOGUE, left_out, n_rows=3, k=4)
+    top = references.personal_then_popular(BOUGHT, ASSORTMENT, left_out, n_rows=3, k=4)
     assert top.tolist() == [[3, 0, 5, -1], [3, 0, 5, 1], [0, 5, 1, 2]]
-    assert references.popular(CATALOGUE, left_out, n_rows=3, k=4).tolist() == top.tolist()
+    assert references.popular(ASSORTMENT, left_out, n_rows=3, k=4).tolist() == top.tolist()
 
 
 def test_a_list_longer_than_the_catalogue_has_empty_places() -> None:
     """Six items may be recommended; a list of eight ends with two empty places."""
-    assert references.popular(CATALOGUE, NOTHING, n_rows=1, k=8).tolist() == [[3, 0, 5, 1, 2, 4, -1, -1]]
+    assert references.popular(ASSORTMENT, NOTHING, n_rows=1, k=8).tolist() == [[3, 0, 5, 1, 2, 4, -1, -1]]
 
 
 def test_a_source_alone_keeps_its_own_order() -> None:
@@ -60,9 +60,9 @@ def test_a_source_alone_keeps_its_own_order() -> None:
 
 def test_candidates_are_ordered_by_own_frequency_and_by_popularity() -> None:
     """Within candidates both references rank every candidate, and only those."""
-    rows, items = np.array([0, 0, 0, 0]), np.array([0, 1, 3, 4], dtype=np.int32)
-    personal, popular = references.candidates_by_own(rows, items, BOUGHT, CATALOGUE, n_rows=3)
-    assert personal.items.tolist() == [4, 1, 3, 0]
-    assert popular.items.tolist() == [3, 0, 1, 4]
-    without_history, _ = references.candidates_by_own(rows, items, empty_pairs(), CATALOGUE, n_rows=1)
-    assert without_history.items.tolist() == [3, 0, 1, 4]
+    rows, items = np.zeros(5, dtype=np.int64), np.array([0, 1, 2, 3, 4], dtype=np.int32)
+    personal, popular = references.candidates_by_own(rows, items, BOUGHT, ASSORTMENT, n_rows=3)
+    assert personal.items.tolist() == [4, 2, 1, 3, 0]
+    assert popular.items.tolist() == [3, 0, 1, 2, 4]
+    without_history, _ = references.candidates_by_own(rows, items, empty_pairs(), ASSORTMENT, n_rows=1)
+    assert without_history.items.tolist() == [3, 0, 1, 2, 4]

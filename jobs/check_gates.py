@@ -1,0 +1,195 @@
+"""The gates that a night passes before it is published."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+from pyspark.sql import SparkSession
+
+from contracts import tables
+from contracts.errors import HeldByGate
+from contracts.layout import Layout
+from contracts.report import JobReport
+from contracts.settings import Settings
+from features import list_checks
+from features.catalogue import ALL_USERS
+from jobs import metric_tables, storage
+from jobs.build_features import catalogue_as_of
+from jobs.kitchens import kitchen_of
+from jobs.measure import MINUS
+from jobs.metric_tables import Numbers
+from jobs.paths import layout_of
+from jobs.train_ranker import window_cuts
+from models.measures import FULL, OURS
+
+FORBIDDEN: Final = ("unknown", "not_recommendable", "already_bought", "repeated")
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """One gate's verdict.
+
+    Attributes:
+        name: what it looks at.
+        placement: whose lists.
+        value: what was found; None where it could not be measured.
+        limit: what was asked.
+        is_green: whether the night may pass.
+        note: what the value is made of.
+    """
+
+    name: str
+    placement: str
+    value: float | None
+    limit: float
+    is_green: bool
+    note: str = ""
+
+    def __str__(self) -> str:
+        value = "not measured" if self.value is None else f"{self.value:.6g}"
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.name} of {self.placement} is {value}, the limit is {self.limit:.6g}{note}"
+
+
+def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
+    """Every gate green, and the verdict file `<as_of>-gates.json`; a red one holds the night.
+
+    Raises:
+        HeldByGate: names every red gate with its value and limit; the verdict file is written all the same.
+        InputMissing: lists or metrics of that date are not there.
+    """
+    started = time.perf_counter()
+    layout = layout_of(settings)
+    gates = [*_list_gates(spark, settings, layout, as_of), *_quality_gates(spark, settings, layout, as_of)]
+    path = _save(layout, gates, as_of)
+    red = [gate for gate in gates if not gate.is_green]
+    if red:
+        raise HeldByGate(
+            f"{len(red)} of {len(gates)} gates hold the night of {as_of}: " + "; ".join(map(str, red)) + ".",
+            where=str(path),
+            todo="The previous snapshot stays current. Mend the cause and run the night again; limits are in [gates].",
+        )
+    return JobReport(
+        job="check_gates",
+        as_of=as_of,
+        rows={"gates_green": len(gates)},
+        numbers={f"{g.placement}_{g.name}": g.value for g in gates if g.value is not None},
+        details={"table": _table(gates), "gates": msgspec.to_builtins(gates), "verdict": str(path)},
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _list_gates(spark: SparkSession, settings: Settings, layout: Layout, as_of: dt.date) -> Iterator[Gate]:
+    lists = storage.read_as_of(spark, layout, tables.TOP_N_LISTS, as_of)
+    histories = storage.read_as_of(spark, layout, tables.HISTORIES, as_of)
+    kitchen = kitchen_of(spark, settings, layout, as_of)
+    rows = list_checks.faults(lists, histories, kitchen, settings.placements, repeats=settings.shop.repeats).collect()
+    counts = {row["placement"]: row.asDict() for row in rows}
+    users = catalogue_as_of(spark, layout, as_of)[1].select("user_idx", "segment").fillna({"segment": ALL_USERS})
+    n_users = users.count()
+    covered = _segments_covered(spark, layout, settings, as_of)
+    alone = list_checks.users_without_any(users, lists, covered).collect() if covered else []
+    missing = {row["placement"]: row["n"] for row in alone}
+    for placement in settings.placements:
+        without = missing.get(placement, 0)
+        yield _at_least(
+            "coverage_users",
+            placement,
+            1 - without / n_users if n_users else math.nan,
+            settings.gates.min_coverage_users,
+            f"{without} of {n_users} users have neither a list nor a fallback list",
+        )
+        yield from _fault_gates(placement, counts.get(placement, {}), settings)
+
+
+def _fault_gates(placement: str, counts: dict[str, Any], settings: Settings) -> Iterator[Gate]:
+    n_lists, full = counts.get("lists", 0), counts.get("full", 0)
+    share = full / n_lists if n_lists else math.nan
+    yield _at_least("full_lists", placement, share, settings.gates.min_full_lists, f"{full} of {n_lists} lists")
+    banned = sum(counts.get(name, 0) for name in FORBIDDEN)
+    yield Gate(
+        name="banned_items",
+        placement=placement,
+        value=float(banned),
+        limit=float(settings.gates.max_banned),
+        is_green=banned <= settings.gates.max_banned,
+        note=", ".join(f"{counts.get(name, 0)} {name}" for name in FORBIDDEN),
+    )
+
+
+def _segments_covered(spark: SparkSession, layout: Layout, settings: Settings, as_of: dt.date) -> dict[str, set[str]]:
+    """The segments with a fallback list, by placement; placements that have one for everybody are left out."""
+    rows = storage.read_as_of(spark, layout, tables.FALLBACK_LISTS, as_of).select("placement", "segment", "item_idx")
+    covered: dict[str, set[str]] = {placement: set() for placement in settings.placements}
+    for row in rows.collect():
+        if row["item_idx"] and row["placement"] in covered:
+            covered[row["placement"]].add(row["segment"])
+    return {placement: segments for placement, segments in covered.items() if ALL_USERS not in segments}
+
+
+def _quality_gates(spark: SparkSession, settings: Settings, layout: Layout, as_of: dt.date) -> Iterator[Gate]:
+    """Gates on the holdout. A shop too young to hold a window out passes, unless a floor was asked for."""
+    wanted, metric = settings.gates, f"ndcg_{settings.evaluation.k}"
+    has_holdout = len(window_cuts(spark, settings, as_of)) > 1
+    rows = storage.read_as_of(spark, layout, tables.METRICS, as_of).collect() if has_holdout else []
+    numbers = Numbers(row.asDict() for row in rows)
+    for placement in settings.placements:
+        if wanted.beat_best_source and has_holdout:
+            yield _beats_best_source(numbers, placement, settings, metric)
+    for placement, floor in sorted(wanted.min_ndcg.items()):
+        row = numbers.row(FULL, placement, OURS, metric)
+        yield _at_least(f"min_{metric}", placement, math.nan if row is None else row["value"], floor, "")
+
+
+def _beats_best_source(numbers: Numbers, placement: str, settings: Settings, metric: str) -> Gate:
+    """Red where the best source is ahead by more than chance: the whole interval of the difference is below zero."""
+    found = [(s, numbers.row(FULL, placement, MINUS + s, metric)) for s in settings.candidates.sources]
+    measured = [(row["value"], source, row) for source, row in found if row is not None]
+    name = "beats_best_source"
+    if not measured:
+        return Gate(name=name, placement=placement, value=None, limit=0.0, is_green=False, note="no metric was written")
+    value, source, row = min(measured, key=lambda entry: (entry[0], entry[1]))
+    high = value if row["high"] is None else row["high"]
+    low = value if row["low"] is None else row["low"]
+    note = f"{metric} of the two-stage lists minus that of source {source}, 95 % of it from {low:.4f} to {high:.4f}"
+    return Gate(name=name, placement=placement, value=value, limit=0.0, is_green=high >= 0, note=note)
+
+
+def _at_least(name: str, placement: str, value: float, limit: float, note: str) -> Gate:
+    """A gate that wants at least `limit`; what was not measured (NaN) is red."""
+    known = None if math.isnan(value) else value
+    return Gate(
+        name=name,
+        placement=placement,
+        value=known,
+        limit=limit,
+        is_green=known is not None and known >= limit,
+        note=note,
+    )
+
+
+def _table(gates: list[Gate]) -> str:
+    rows: list[tuple[str, ...]] = []
+    for gate in gates:
+        value = "-" if gate.value is None else f"{gate.value:.6g}"
+        rows.append((gate.name, gate.placement, value, f"{gate.limit:.6g}", "green" if gate.is_green else "RED"))
+    return metric_tables.as_text([metric_tables.Section("gates", ("gate", "placement", "value", "limit", ""), rows)])
+
+
+def _save(layout: Layout, gates: list[Gate], as_of: dt.date) -> str:
+    path = layout.blessings / f"{as_of.isoformat()}-gates.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    verdict = {
+        "as_of": as_of.isoformat(),
+        "is_green": all(gate.is_green for gate in gates),
+        "gates": msgspec.to_builtins(gates),
+    }
+    staged = path.with_suffix(".json.staged")
+    staged.write_text(json.dumps(verdict, indent=1) + "\n", encoding="utf-8")
+    staged.replace(path)
+    return str(path)

@@ -1,0 +1,110 @@
+"""The night's recipe measured on the newest past window."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from contracts import tables
+from contracts.errors import InputMissing
+from contracts.report import JobReport
+from contracts.settings import Settings
+from features.blocks import candidates_of
+from features.ranking import Boosters, rank, with_candidates
+from jobs import metric_tables, storage, windows
+from jobs.artifacts import SharedFolder
+from jobs.kitchens import kitchen_of, users_of
+from jobs.measure import Row, measure, plan_of, to_frame, truth_frame
+from jobs.paths import layout_of
+from jobs.rerank_lists import list_frame
+from jobs.train_ranker import window_cuts
+from models import artifact
+from models.measures import FULL, OURS
+
+
+def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
+    """The table `metrics` as of a date: lists of the newest window's cut, by a ranker that never saw that window.
+
+    With a single past window nothing can be held out: no metrics are written, and `details` says so.
+
+    Raises:
+        InputMissing: the ranker of that date is missing, or nobody in the window counts.
+        InputInvalid: the history is too short for one window.
+    """
+    started = time.perf_counter()
+    cuts = window_cuts(spark, settings, as_of)
+    if len(cuts) < 2:  # noqa: PLR2004 - one to hold out, one to learn from
+        note = f"the only past window begins after {cuts[0]}; nothing is held out"
+        return JobReport(
+            job="evaluate_holdout", as_of=as_of, details={"note": note}, seconds=time.perf_counter() - started
+        )
+    cut, days = cuts[0] + dt.timedelta(days=1), min(settings.evaluation.days, (as_of - cuts[0]).days)
+    rows = _measure(spark, settings, as_of=as_of, cut=cut, days=days)
+    written = storage.replace_as_of(spark, layout_of(settings), tables.METRICS, to_frame(spark, rows), as_of)
+    parts = metric_tables.sections(rows, plan_of(settings))
+    return JobReport(
+        job="evaluate_holdout",
+        as_of=as_of,
+        rows={"metrics_written": written, "users_measured": max(row["n_users"] for row in rows)},
+        numbers=headlines(rows, settings),
+        details={"cut": cut.isoformat(), "days": days, "table": metric_tables.as_text(parts)},
+        seconds=time.perf_counter() - started,
+    )
+
+
+def headlines(rows: list[Row], settings: Settings) -> dict[str, float]:
+    """Numbers of the full catalogue worth a plot: `home_ndcg_10`, its `_low` and `_high`, `home_popular_ndcg_10`."""
+    k = settings.evaluation.k
+    shown = {"ndcg_5", "ndcg_10", f"ndcg_{k}", f"recall_{k}", f"hit_rate_{k}", "auc", f"coverage_{k}", f"novelty_{k}"}
+    numbers: dict[str, float] = {}
+    for row in rows:
+        if row["protocol"] != FULL:
+            continue
+        name = f"{row['placement']}_{row['metric']}"
+        if row["system"] == OURS and row["metric"] in shown:
+            numbers[name] = row["value"]
+            if row["metric"] == f"ndcg_{k}":
+                numbers |= {f"{name}_low": row["low"], f"{name}_high": row["high"]}
+        elif row["metric"] in {f"ndcg_{k}", "recall_ceiling"}:
+            numbers[f"{row['placement']}_{row['system']}_{row['metric']}"] = row["value"]
+    return numbers
+
+
+def _measure(spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt.date, days: int) -> list[Row]:
+    layout, known = layout_of(settings), cut - dt.timedelta(days=1)
+    windows.stage(spark, settings, layout, known)
+    truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
+    ranked = _ranked(spark, settings, truth, known=known, as_of=as_of).persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        lists = list_frame(spark, settings, ranked, as_of=known)
+        rows = measure(spark, settings, as_of=as_of, cut=cut, days=days, lists=lists, ranked=ranked, truth=truth)
+    finally:
+        ranked.unpersist()
+        truth.unpersist()
+    if not rows:
+        raise InputMissing(
+            f"No user known by {known} bought anything in the {days} days that followed.",
+            where=str(layout.table(tables.INTERACTIONS)),
+            todo="Ingest the days up to the date, or change evaluation.days.",
+        )
+    return rows
+
+
+def _ranked(spark: SparkSession, settings: Settings, truth: DataFrame, *, known: dt.date, as_of: dt.date) -> DataFrame:
+    """Rows like `ranked` for the users of `truth` alone, so that the cost does not grow with the shop."""
+    layout = layout_of(settings)
+    folder = layout.artifact("ranker", as_of)
+    if not folder.is_dir():
+        raise InputMissing(
+            f"There is no ranker as of {as_of}.", where=str(folder), todo=f"Run `larder train-ranker --as-of {as_of}`."
+        )
+    artifact.verify(folder)
+    kitchen = kitchen_of(spark, settings, layout, known)
+    users = users_of(spark, layout, known).join(F.broadcast(truth.select("user_idx")), "user_idx", "left_semi")
+    boosters = Boosters(SharedFolder(spark, folder).open, "holdout")
+    proposed = with_candidates(users, candidates_of(users, kitchen))
+    return rank(proposed, kitchen, boosters, settings.placements, repeats=settings.shop.repeats)

@@ -1,0 +1,189 @@
+"""Every metric of every system for a block of users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from models import metrics, references
+from models.histories import Pairs
+from models.metrics import Float64
+from models.ragged import AnyArray, Int32, Int64
+from models.rankings import Assortment, Ranking, Truth, is_in, keys_of, no_ranking
+
+FULL: Final = "full_catalogue"
+WITHIN: Final = "candidate_set"
+OURS: Final = "two_stage"
+UNION: Final = "candidates"
+
+
+class Key(NamedTuple):
+    """What one number is: protocol, placement, system and metric."""
+
+    protocol: str
+    placement: str
+    system: str
+    metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured.
+
+    Attributes:
+        placements: name and whether items bought before count.
+        sources: candidate sources in the order of their columns.
+        k: cutoff of the headline metrics; NDCG is measured at 5 and 10 too.
+    """
+
+    placements: tuple[tuple[str, bool], ...]
+    sources: tuple[str, ...]
+    k: int
+
+    @property
+    def cutoffs(self) -> tuple[int, ...]:
+        """Cutoffs of NDCG, ascending."""
+        return tuple(sorted({5, 10, self.k}))
+
+    @property
+    def depth(self) -> int:
+        """Places that any metric looks at."""
+        return max(self.cutoffs)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of users and all that is known of them.
+
+    Attributes:
+        bought: pairs with a purchase before the cut.
+        rows: user's row of each candidate, ascending.
+        items: candidate items, ascending in a row.
+        scores: score by source, shape (n_candidates, n_sources), NaN where it has none.
+        ranks: rank by source from 1, the same shape, 0 where not proposed.
+        lists: the system's list by placement.
+        ranked: all that its ranker scored, by placement; the list where there is no more.
+        truth: what was taken, by placement.
+        n_rows: users.
+    """
+
+    bought: Pairs
+    rows: Int64
+    items: Int32
+    scores: AnyArray
+    ranks: AnyArray
+    lists: dict[str, Ranking]
+    ranked: dict[str, Ranking]
+    truth: dict[str, Truth]
+    n_rows: int
+
+
+class System(NamedTuple):
+    """One system's lists under one protocol."""
+
+    name: str
+    top: Int32
+    ranking: Ranking
+
+
+def measure_block(
+    block: Block, plan: Plan, assortment: Assortment
+) -> tuple[dict[Key, Float64], dict[tuple[str, str], Int32]]:
+    """Values by key, each shape (n_rows,), NaN where a user does not count; and lists by (placement, system).
+
+    The keys and their order depend on the plan alone. The lists are those of the full assortment, shape (n_rows, k).
+    """
+    values: dict[Key, Float64] = {}
+    lists: dict[tuple[str, str], Int32] = {}
+    for placement, repeats in plan.placements:
+        truth = block.truth[placement]
+        left_out = np.zeros(0, dtype=np.int64) if repeats else keys_of(block.bought.rows, block.bought.item_idx)
+        for system in _systems(block, plan, assortment, placement, left_out):
+            key = Key(FULL, placement, system.name, "auc")
+            values |= _accuracy(key, system, truth, plan)
+            values[key] = metrics.auc_then_popular(system.ranking, truth, assortment, left_out)
+            top = system.top[:, : plan.k]
+            seen = metrics.novelty(top, assortment.popularity)
+            values[key._replace(metric=f"novelty_{plan.k}")] = np.where(truth.counts > 0, seen, np.nan)
+            lists[placement, system.name] = top
+        values |= _ceilings(block, plan, placement, truth)
+        values |= _within(block, plan, assortment, placement, left_out)
+    return values, lists
+
+
+def _systems(block: Block, plan: Plan, assortment: Assortment, placement: str, left_out: Int64) -> Iterator[System]:
+    n, k = block.n_rows, plan.depth
+    yield System(OURS, block.lists[placement].top(k), block.ranked[placement])
+    own = references.own_by_frequency(block.bought, assortment, n_rows=n)
+    own = own.where(~is_in(own.keys, left_out))
+    yield System("personal_then_popular", references.then_popular(own, assortment, left_out, k=k), own)
+    yield System("popular", references.popular(assortment, left_out, n_rows=n, k=k), no_ranking(n))
+    yield from _single_sources(block, plan, left_out)
+
+
+def _single_sources(block: Block, plan: Plan, left_out: Int64) -> Iterator[System]:
+    keep = ~is_in(keys_of(block.rows, block.items), left_out)
+    rows, items, n = block.rows[keep], block.items[keep], block.n_rows
+    if "als" in plan.sources:
+        scores = block.scores[keep, plan.sources.index("als")]
+        ranking = references.by_source_score(rows, items, scores, n_rows=n)
+        yield System("als_alone", ranking.top(plan.depth), ranking)
+    for column, source in enumerate(plan.sources):
+        ranking = references.by_source_rank(rows, items, block.ranks[keep, column], n_rows=n)
+        yield System(source, ranking.top(plan.depth), ranking)
+
+
+def _accuracy(key: Key, system: System, truth: Truth, plan: Plan) -> dict[Key, Float64]:
+    hits, n, k = metrics.hits_of(system.top, truth), truth.counts, plan.k
+    values = {f"ndcg_{cutoff}": metrics.ndcg(hits, n, cutoff) for cutoff in plan.cutoffs}
+    values[f"hit_rate_{k}"] = metrics.hit_rate(hits, n, k)
+    if key.protocol == FULL:
+        values[f"capped_recall_{k}"] = metrics.capped_recall(hits, n, k)
+        values[f"recall_{k}"] = metrics.recall(hits, n, k)
+        values[f"precision_{k}"] = metrics.precision(hits, n, k)
+        values[f"map_{k}"] = metrics.average_precision(hits, n, k)
+    return {key._replace(metric=name): value for name, value in values.items()}
+
+
+def _within(block: Block, plan: Plan, assortment: Assortment, placement: str, left_out: Int64) -> dict[Key, Float64]:
+    """Metrics where only the user's candidates exist: truth outside them does not count."""
+    all_keys = keys_of(block.rows, block.items)
+    keep = ~is_in(all_keys, left_out)
+    rows, items, keys, n = block.rows[keep], block.items[keep], all_keys[keep], block.n_rows
+    truth = block.truth[placement].within(keys)
+    personal, popular = references.candidates_by_own(rows, items, block.bought, assortment, n_rows=n)
+    ours, ranked = block.lists[placement], block.ranked[placement]
+    ours, ranked = ours.where(is_in(ours.keys, keys)), ranked.where(is_in(ranked.keys, keys))
+    systems = [
+        System(OURS, ours.top(plan.depth), ranked),
+        System("personal_then_popular", personal.top(plan.depth), personal),
+        System("popular", popular.top(plan.depth), popular),
+        *_single_sources(block, plan, left_out),
+    ]
+    n_candidates = np.bincount(rows, minlength=n).astype(np.int64)
+    values: dict[Key, Float64] = {}
+    for system in systems:
+        key = Key(WITHIN, placement, system.name, "auc")
+        values |= _accuracy(key, system, truth, plan)
+        values[key] = metrics.auc_then_tied(system.ranking, truth, n_candidates)
+    return values
+
+
+def _ceilings(block: Block, plan: Plan, placement: str, truth: Truth) -> dict[Key, Float64]:
+    """The share of the truth that each source proposed, and that no other did."""
+    taken = is_in(keys_of(block.rows, block.items), truth.keys)
+    rows, proposed = block.rows[taken], block.ranks[taken] > 0
+    alone = proposed & (proposed.sum(axis=1, keepdims=True) == 1)
+
+    def share(found: AnyArray) -> Float64:
+        n_found = np.bincount(rows, weights=found, minlength=block.n_rows)
+        return np.where(truth.counts > 0, n_found / np.maximum(truth.counts, 1), np.nan)
+
+    values = {Key(FULL, placement, UNION, "recall_ceiling"): share(np.ones(len(rows)))}
+    for column, source in enumerate(plan.sources):
+        values[Key(FULL, placement, source, "recall_ceiling")] = share(proposed[:, column])
+        values[Key(FULL, placement, source, "unique_share")] = share(alone[:, column])
+    return values
