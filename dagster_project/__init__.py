@@ -1,1 +1,1 @@
-"""Dagster definitions: assets, checks, schedule, resources."""
+"""Larder's nightly as Dagster assets, checks, partitions and a schedule. Nothing below imports Dagster."""

@@ -1,0 +1,1 @@
+"""The assets, one module a lineage group, in the order data travels."""

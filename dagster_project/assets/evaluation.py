@@ -1,0 +1,39 @@
+"""How good tonight's lists would have been, and whether they may be published."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import dagster as dg
+
+from contracts import tables
+from dagster_project import metadata
+from dagster_project.assets.ingest import histories, interactions, items, users
+from dagster_project.assets.ranking import examples, fallback_lists, ranker, top_n_lists
+from dagster_project.nightly import as_of
+from dagster_project.resources import SettingsResource, SparkResource
+from dagster_project.steps import step
+from jobs import check_gates, evaluate_holdout
+
+GROUP: Final = "evaluation"
+
+
+@step(deps=[examples, ranker, top_n_lists, interactions, histories], group=GROUP, kinds={"spark", "delta"}, table=tables.METRICS)
+def metrics(
+    context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
+) -> dg.MaterializeResult[Any]:
+    """NDCG, recall, hit rate, coverage and novelty on the newest past window, beside naive references."""
+    report = evaluate_holdout.run(spark.session(), settings.load(), as_of=as_of(context))
+    return dg.MaterializeResult(metadata=metadata.of_report(report, rows="metrics_written"))
+
+
+@step(deps=[metrics, top_n_lists, fallback_lists, items, users], group=GROUP, kinds={"spark", "json"})
+def blessing(
+    context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
+) -> dg.MaterializeResult[Any]:
+    """The gates' verdict: the one manifest that may be published. A red gate holds the night here."""
+    report = check_gates.run(spark.session(), settings.load(), as_of=as_of(context))
+    return dg.MaterializeResult(metadata=metadata.of_report(report))
+
+
+ASSETS: Final = (metrics, blessing)

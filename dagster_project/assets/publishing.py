@@ -1,0 +1,44 @@
+"""The snapshot, the pointer that names it, and the email team's digest. No Java process is needed from here on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+
+import dagster as dg
+
+from dagster_project import metadata
+from dagster_project.assets.evaluation import blessing
+from dagster_project.assets.ingest import items
+from dagster_project.assets.ranking import fallback_lists, top_n_lists
+from dagster_project.nightly import as_of
+from dagster_project.resources import SettingsResource
+from dagster_project.steps import step
+from jobs import flip_pointer, publish_snapshot, write_digest
+
+GROUP: Final = "publishing"
+
+
+@step(deps=[blessing, top_n_lists, fallback_lists, items], group=GROUP, kinds={"python", "file"})
+def snapshot(context: dg.AssetExecutionContext, settings: SettingsResource) -> dg.MaterializeResult[Any]:
+    """Tonight's lists in the store: immutable, counted, checksummed, read back; not yet served."""
+    report = publish_snapshot.run(settings.load(), as_of=as_of(context))
+    return dg.MaterializeResult(metadata=metadata.of_report(report))
+
+
+@step(deps=[snapshot], group=GROUP, kinds={"python", "json"})
+def pointer(context: dg.AssetExecutionContext, settings: SettingsResource) -> dg.MaterializeResult[Any]:
+    """The name of the snapshot that is served."""
+    at = dt.datetime.now(dt.UTC)
+    report = flip_pointer.run(settings.load(), as_of=as_of(context), at=at)
+    return dg.MaterializeResult(metadata=metadata.of_report(report))
+
+
+@step(deps=[pointer, snapshot], group=GROUP, kinds={"python", "csv"})
+def digest(context: dg.AssetExecutionContext, settings: SettingsResource) -> dg.MaterializeResult[Any]:
+    """Every list as JSON lines and CSV for the email team, with a manifest of counts and checksums."""
+    report = write_digest.run(settings.load(), as_of=as_of(context))
+    return dg.MaterializeResult(metadata=metadata.of_report(report))
+
+
+ASSETS: Final = (snapshot, pointer, digest)

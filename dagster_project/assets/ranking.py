@@ -1,0 +1,63 @@
+"""The ranker, what it scores, and the lists that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import dagster as dg
+
+from contracts import tables
+from dagster_project import metadata
+from dagster_project.assets.candidates import candidates
+from dagster_project.assets.features import item_arrays, item_features, user_features
+from dagster_project.assets.ingest import histories, interactions, items, users
+from dagster_project.assets.models import neighbours
+from dagster_project.nightly import as_of
+from dagster_project.resources import SettingsResource, SparkResource
+from dagster_project.steps import files_spec, step, step_of_many, table_spec
+from jobs import rank_candidates, rerank_lists
+from jobs import train_ranker as ranker_job
+
+GROUP: Final = "ranking"
+
+examples: Final = table_spec(tables.EXAMPLES, group=GROUP)
+ranker: Final = files_spec("ranker", "LightGBM lambdarank, two boosters a placement.", group=GROUP, kinds={"lightgbm"})
+top_n_lists: Final = table_spec(tables.TOP_N_LISTS, group=GROUP)
+fallback_lists: Final = table_spec(tables.FALLBACK_LISTS, group=GROUP)
+
+
+@step_of_many(specs=[examples, ranker], deps=[candidates, interactions, histories, items, users])
+def train_ranker(
+    context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Past candidates with what followed, and the ranker that learned from them."""
+    report = ranker_job.run(spark.session(), settings.load(), as_of=as_of(context))
+    yield from metadata.results(report, {"examples": "examples", "ranker": None})
+
+
+@step(
+    deps=[candidates, user_features, item_features, item_arrays, ranker],
+    group=GROUP,
+    kinds={"spark", "lightgbm", "delta"},
+    table=tables.RANKED,
+)
+def ranked(
+    context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
+) -> dg.MaterializeResult[Any]:
+    """Tonight's candidates with their ranker score."""
+    report = rank_candidates.run(spark.session(), settings.load(), as_of=as_of(context))
+    return dg.MaterializeResult(metadata=metadata.of_report(report, rows="lists_ranked"))
+
+
+@step_of_many(specs=[top_n_lists, fallback_lists], deps=[ranked, neighbours, item_arrays, histories, users])
+def rerank(
+    context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """The lists as they will be served, after caps, availability and the already-bought rule; and the fallbacks."""
+    report = rerank_lists.run(spark.session(), settings.load(), as_of=as_of(context))
+    counts = {"top_n_lists": "lists_written", "fallback_lists": "fallback_lists_written"}
+    yield from metadata.results(report, counts)
+
+
+ASSETS: Final = (train_ranker, ranked, rerank)

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from contracts.errors import HeldByGate, InputMissing, TableInvalid
+from contracts.settings import Settings
+from dagster_project.night import NightCrashed, StepOutcome, run_night
+
+DAY = dt.date(2024, 3, 1)
+ORDER = [
+    "ingest_events", "validate_table:events", "ingest_catalogue", "validate_table:items", "update_interactions",
+    "build_features", "train_als", "train_neighbours", "generate_candidates", "train_ranker", "rank_candidates",
+    "rerank_lists", "validate_table:top_n_lists", "evaluate_holdout", "check_gates", "publish_snapshot",
+    "flip_pointer", "write_digest",
+]  # fmt: skip
+
+
+def night(settings: Settings, *, first: dt.date | None = None) -> tuple[list[StepOutcome], list[StepOutcome]]:
+    """What `on_step` was told, and what the night returned."""
+    told: list[StepOutcome] = []
+    return told, run_night(settings, as_of=DAY, first=first, on_step=told.append)
+
+
+def test_a_night_runs_every_job_once(kitchen: Any, settings: Settings) -> None:
+    """Each job runs once, as of the night's day, and nothing runs before what it reads."""
+    night(settings)
+    assert sorted(kitchen.ran) == sorted(ORDER)
+    assert {call["as_of"] for _, call in kitchen.calls} == {DAY}
+    position = {name: n for n, name in enumerate(kitchen.ran)}
+    for earlier, later in (
+        ("validate_table:events", "update_interactions"),
+        ("validate_table:items", "build_features"),
+        ("build_features", "train_als"),
+        ("train_ranker", "rank_candidates"),
+        ("validate_table:top_n_lists", "check_gates"),
+        ("check_gates", "publish_snapshot"),
+        ("publish_snapshot", "flip_pointer"),
+        ("flip_pointer", "write_digest"),
+    ):
+        assert position[earlier] < position[later]
+
+
+def test_a_range_is_ingested_in_one_run(kitchen: Any, settings: Settings) -> None:
+    """With a first day the ingest gets the whole range, its check too, and every other job the last day only."""
+    first = dt.date(2022, 1, 1)
+    night(settings, first=first)
+    given = {name: call.get("first") for name, call in kitchen.calls}
+    ranged = {"ingest_events", "update_interactions", "validate_table:events"}
+    assert {name for name, value in given.items() if value == first} == ranged
+    assert kitchen.ran.count("ingest_events") == 1
+
+
+def test_steps_are_told_as_they_start_and_end(kitchen: Any, settings: Settings) -> None:
+    """Every step is told twice, running then done with its job's report, numbered from 1 of all."""
+    told, returned = night(settings)
+    assert [o.state for o in told] == ["running", "done"] * len(ORDER)
+    assert [o.position for o in returned] == list(range(1, len(ORDER) + 1))
+    assert {o.total for o in told} == {len(ORDER)}
+    assert all(o.report is not None and o.report.rows == {"accepted": 3} for o in returned)
+
+
+@pytest.mark.parametrize(
+    ("failing", "error", "never"),
+    [
+        ("ingest_events", InputMissing, ["update_interactions", "check_gates", "flip_pointer"]),
+        ("validate_table:events", TableInvalid, ["update_interactions", "rerank_lists", "flip_pointer"]),
+        ("validate_table:top_n_lists", TableInvalid, ["check_gates", "publish_snapshot", "flip_pointer"]),
+        ("check_gates", HeldByGate, ["publish_snapshot", "flip_pointer", "write_digest"]),
+    ],
+)
+def test_a_red_step_stops_what_is_downstream(
+    kitchen: Any, settings: Settings, failing: str, error: type[InputMissing], never: list[str]
+) -> None:
+    """The error comes out as it was raised, is not retried, and no job downstream of it runs."""
+    raised = error("It is red.", where="a place", todo="Mend it.")
+
+    def fail() -> None:
+        raise raised
+
+    kitchen.behaviour[failing] = fail
+    with pytest.raises(error) as caught:
+        night(settings)
+    assert caught.value.as_dict() == raised.as_dict()
+    assert kitchen.ran.count(failing) == 1
+    assert not set(never) & set(kitchen.ran)
+
+
+def test_a_crash_is_retried(kitchen: Any, settings: Settings) -> None:
+    """An exception that no error of ours names is tried again, and the night goes on when that succeeds."""
+    tries: list[int] = []
+
+    def crash_once() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ConnectionError("the Java process is gone")
+
+    kitchen.behaviour["train_als"] = crash_once
+    told, returned = night(settings)
+    assert len(tries) == 2
+    assert "retrying" in [o.state for o in told if o.step == "als"]
+    assert returned[-1].state == "done"
+
+
+def test_a_lasting_crash_is_named(kitchen: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the retries a crash is an error that names the step and the cause."""
+
+    def crash() -> None:
+        raise ConnectionError("the Java process is gone")
+
+    kitchen.behaviour["train_als"] = crash
+    with pytest.raises(NightCrashed, match=r"als failed: .*the Java process is gone"):
+        night(settings)
+    assert kitchen.ran.count("train_als") == 3
+    assert "generate_candidates" not in kitchen.ran
+
+
+def test_a_full_disk_is_not_retried(kitchen: Any, settings: Settings) -> None:
+    """A full disk is named as such at the first try."""
+
+    def fill() -> None:
+        raise OSError(28, "No space left on device", "/data/lake")
+
+    kitchen.behaviour["build_features"] = fill
+    with pytest.raises(Exception, match="The disk is full"):
+        night(settings)
+    assert kitchen.ran.count("build_features") == 1
