@@ -18,6 +18,7 @@ NAMES = ["_SUCCESS", "items.csv", "items.jsonl", "lists.csv", "lists.jsonl", "ma
 
 
 def rows(path: Path) -> list[list[str]]:
+    """The cells of a CSV file."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))
 
@@ -34,7 +35,8 @@ def test_a_digest_holds_lists_items_and_a_manifest(tmp_path: Path, store: LocalS
     assert lines[1] == {
         "user_id": "bob", "placement": "home", "snapshot": snapshot, "as_of": "2026-01-01", "list": "personal",
         "items": [
-            {"rank": 1, "item_id": "tea", "title": "=Tea", "score": 1.5, "source": "segment", "reason": "popular in north"}
+            {"rank": 1, "item_id": "tea", "title": "=Tea", "score": 1.5, "source": "segment",
+             "reason": "popular in north"},
         ],
     }  # fmt: skip
     assert rows(tmp_path / "d" / "lists.csv") == [

@@ -21,10 +21,12 @@ AT = "2026-01-02T03:04:05Z"
 
 
 def flip(store: LocalStore, snapshot: str) -> Pointer:
+    """A flip by someone who just looked."""
     return store.flip(snapshot, expected=store.pointer(), reason="test", at=AT)
 
 
 def blessing_of(path: Path, manifest: Manifest, **change: Any) -> Path:
+    """A blessing of the manifest at `path`, with changes."""
     blessing = Blessing(as_of=manifest.as_of, manifest_sha256=manifest.sha256, verdict="blessed", gates=[{"n": 1}])
     write_blessing(path, msgspec.structs.replace(blessing, **change))
     return path
@@ -210,7 +212,7 @@ def test_releasing_what_is_not_held_changes_nothing(store: LocalStore, night: Ni
 
 
 def test_retention_keeps_the_current_the_pinned_and_the_last(store: LocalStore, night: Night, publish: Night) -> None:
-    """Of six nights with two kept: the oldest go, but for the pinned one, and a later one that waits for its flip stays."""
+    """Of six nights with two kept: the oldest go, but for the pinned; a later one that waits for its flip stays."""
     names = [night(store, day) for day in range(1, 7)]
     waiting = publish(store, 7)
     store.pin(names[1])

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,6 +63,7 @@ def run_killed(work: Callable[[], object], step: int, when: When) -> bool:
 
 
 def publish_and_flip(store: LocalStore, build: Path, blessing: Path, expected: Pointer | None) -> str:
+    """The protocol of a night, from the build to the pointer."""
     snapshot = store.publish(build, blessing=blessing).snapshot
     store.flip(snapshot, expected=expected, reason="night 2", at=AT)
     return snapshot
@@ -86,7 +88,7 @@ def test_a_publisher_killed_anywhere_and_run_again_reaches_the_same_state(
         step += 1
         store = LocalStore(tmp_path / "store")
         shutil.copytree(template.root, store.root)
-        killed = run_killed(lambda s=store: publish_and_flip(s, tmp_path / "second", blessing, expected), step, when)
+        killed = run_killed(partial(publish_and_flip, store, tmp_path / "second", blessing, expected), step, when)
         answer = Lists(store).get("ann", 9, "home")
         assert (answer.source, answer.items) == ("personal", ["jam", "milk", "bread"])
         seen.add(answer.snapshot)
@@ -110,7 +112,7 @@ def test_a_rollback_killed_anywhere_and_run_again_goes_back_once(tmp_path: Path,
         step += 1
         store = LocalStore(tmp_path / "store")
         shutil.copytree(template.root, store.root)
-        killed = run_killed(lambda s=store: s.rollback(reason="bad", at=AT), step, when)
+        killed = run_killed(partial(store.rollback, reason="bad", at=AT), step, when)
         assert Lists(store).get("ann", 1, "home").snapshot in names[1:]
         pointer = store.pointer()
         assert pointer is not None

@@ -21,11 +21,13 @@ Build = Callable[..., Manifest]
 
 
 def row(user: str, placement: str = "home", **other: Any) -> dict[str, Any]:
+    """A list of one item, with changes."""
     made = {"user_id": user, "placement": placement, "segment": "all", "item_idx": [0], "scores": [1.0]}
     return {**made, "reasons": [0], "anchors": [-1], **other}
 
 
 def contents(directory: Path) -> dict[str, bytes]:
+    """Every file's bytes by name."""
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
@@ -64,7 +66,7 @@ def test_bytes_do_not_depend_on_the_order_of_the_rows(tmp_path: Path, build: Bui
     """Rows shuffled, cut into other batches, tables reordered: byte-equal files."""
     rows = [row(f"u{i}", place, segment=f"s{i % 3}") for i in range(40) for place in ("home", "discover")]
     build(tmp_path / "a", rows=rows)
-    shuffled = random.Random(seed).sample(rows, len(rows))
+    shuffled = random.Random(seed).sample(rows, len(rows))  # noqa: S311
     batches = [pa.RecordBatch.from_pylist(shuffled[i : i + 7]) for i in range(0, len(shuffled), 7)]
     build(tmp_path / "b", lists=batches)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
@@ -89,10 +91,10 @@ def test_a_user_lies_in_the_shard_of_the_id(tmp_path: Path, build: Build) -> Non
 def test_two_users_with_one_hash_are_told_apart(tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody under one key: each user's own record is found, a stranger's is not."""
     for module in ("export.snapshot", "export.verification", "export.format.shards"):
-        monkeypatch.setattr(f"{module}.key_hash", lambda name: 7)
+        monkeypatch.setattr(f"{module}.key_hash", lambda _: 7)
     places = [(f"u{i}", p, [i % 4]) for i in range(6) for p in ("home", "discover")]
     rows = [row(user, placement, item_idx=items) for user, placement, items in places]
-    random.Random(5).shuffle(rows)
+    random.Random(5).shuffle(rows)  # noqa: S311
     manifest = build(tmp_path / "s", rows=rows, shards=1)
     assert verify(tmp_path / "s").n_users == 6
     path = tmp_path / "s" / "shard-00000.bin"

@@ -22,6 +22,7 @@ PLACE = st.tuples(
 
 
 def columns_of(lists: list[list[tuple[int, float, int, int]]]) -> Columns:
+    """Lists of (item, score, source, anchor), the i-th for placement i."""
     flat = [place for one in lists for place in one]
     return Columns(
         np.arange(len(lists), dtype=np.uint8),
@@ -92,7 +93,7 @@ def test_a_record_with_any_flipped_bit_is_no_record(mask: int) -> None:
 
 
 def test_fifty_items_fit_the_promised_size() -> None:
-    """Items at 19 bits, a score byte and a reason byte are 219 B; a record with its index entry stays within 1.15 of it."""
+    """Items at 19 bits, a score and a reason byte are 219 B; a record with its index entry is at most 1.15 of it."""
     widths = Widths(item_bits=19, source_bits=4)
     packed = records.pack_lists(columns_of([[(i, float(i), i % 10, -1) for i in range(50)]]), widths)
     needed = (50 * 19 + 7) // 8 + 50 + 50
