@@ -26,7 +26,7 @@ setup: $(READY) ## Make .venv with the locked packages, the Delta jars and the l
 
 $(READY): requirements/build.lock requirements/larder.lock pyproject.toml scripts/setup jobs/jars.py
 	@PYTHON="$(PYTHON)" scripts/setup
-	@touch $@
+	touch $@
 
 demo: $(READY) ## One real night on real data, from raw purchases to a user's list
 	@$(VENV)/larder demo
@@ -49,11 +49,11 @@ bench: $(READY) ## Ratios against peers, in one run; writes build/bench.json
 
 ui: $(READY) ## Dagster's pages for the root folder ROOT (default: larder)
 	@mkdir -p "$(ROOT)/dagster"
-	@LARDER_ROOT="$(abspath $(ROOT))" DAGSTER_HOME="$(abspath $(ROOT))/dagster" exec $(VENV)/dagster dev
+	LARDER_ROOT="$(abspath $(ROOT))" DAGSTER_HOME="$(abspath $(ROOT))/dagster" exec $(VENV)/dagster dev
 
 lock: $(READY) ## Compile requirements/*.lock from pyproject.toml (LOCK_FLAGS=--upgrade for newer versions)
 	@scripts/lock
 
 clean: ## Remove what was built, not the data: .venv, caches, build
 	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	@echo "clean: .venv, caches and build folders removed"
+	echo "clean: .venv, caches and build folders removed"
