@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
+
+from contracts.errors import EnvironmentUnfit
+
+UNFIT: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def sync_file(path: Path) -> None:
@@ -29,6 +35,25 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+@contextmanager
+def writing(where: Path) -> Iterator[None]:
+    """A block that writes below `where`.
+
+    Raises:
+        EnvironmentUnfit: the disk is full, read-only or not ours to write to.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNFIT:
+            raise
+        raise EnvironmentUnfit(
+            f"Nothing can be written: {os.strerror(error.errno)}",
+            where=str(where),
+            todo="Free space or correct the permissions, then run the step again.",
+        ) from error
+
+
 def replace_bytes(path: Path, data: bytes) -> None:
     """The file holds `data`, whole, or what it held before."""
     with replacing(path) as temporary:
@@ -43,16 +68,17 @@ def replace_json(path: Path, value: object) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` when the block ends well and is removed when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.incoming")
-    try:
-        yield temporary
-        sync_file(temporary)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            sync_file(temporary)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
 
 
 def empty_folder(path: Path) -> Path:

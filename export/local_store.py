@@ -23,7 +23,7 @@ import msgspec
 
 from contracts.errors import PublishRefused, SnapshotCorrupt, SnapshotMissing
 from export.blessing import check_blessed
-from export.durable import empty_folder, replace_json, sync_file, sync_folder
+from export.durable import empty_folder, replace_json, sync_file, sync_folder, writing
 from export.format.manifest import FILE_NAME, Manifest, read_manifest
 from export.history import read_history, write_history
 from export.pointer import POINTER_NAME, SNAPSHOTS_NAME, Event, Pointer, read_pointer
@@ -100,20 +100,19 @@ class LocalStore:
                         todo="Move the damaged snapshot away and publish again.",
                     )
                 return Published(snapshot, manifest, is_new=False)
-            incoming = empty_folder(folder / f".incoming-{snapshot}")
-            self._copy(build, incoming, manifest)
-            if verify(incoming) != manifest:
-                raise SnapshotCorrupt(
-                    "The build changed while it was published",
-                    where=str(build),
-                    todo="Publish again when it is finished.",
-                )
-            incoming.rename(folder / snapshot)
+            incoming = folder / f".incoming-{snapshot}"
+            try:
+                self._copy(build, empty_folder(incoming), manifest)
+                incoming.rename(folder / snapshot)
+            except BaseException:
+                shutil.rmtree(incoming, ignore_errors=True)
+                raise
             sync_folder(folder)
         return Published(snapshot, manifest, is_new=True)
 
     @staticmethod
     def _copy(build: Path, incoming: Path, manifest: Manifest) -> None:
+        """Copies, flushes, reads back and counts."""
         for name in (*sorted(manifest.files), FILE_NAME):
             try:
                 shutil.copyfile(build / name, incoming / name)
@@ -123,6 +122,12 @@ class LocalStore:
                 ) from error
             sync_file(incoming / name)
         sync_folder(incoming)
+        if verify(incoming) != manifest:
+            raise SnapshotCorrupt(
+                "The build changed while it was published",
+                where=str(build),
+                todo="Publish again when it is finished.",
+            )
 
     def flip(self, snapshot: str, *, expected: Pointer | None, reason: str, at: str) -> Pointer:
         """The pointer, which now names `snapshot`; a snapshot that already is current leaves it as it is.
@@ -281,7 +286,8 @@ class LocalStore:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One writer at a time; the lock falls with the process that holds it."""
-        (self.root / SNAPSHOTS_NAME).mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        with writing(self.root):
+            (self.root / SNAPSHOTS_NAME).mkdir(parents=True, exist_ok=True)
+            with (self.root / ".lock").open("ab") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield

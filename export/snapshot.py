@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from export import arrow_input
 from export import reasons as reason_texts
-from export.durable import empty_folder, replace_bytes, sync_file
+from export.durable import empty_folder, replace_bytes, sync_file, writing
 from export.format import bits
 from export.format.fallbacks import Fallbacks, encode_fallbacks
 from export.format.items import Item, encode_items
@@ -105,9 +105,9 @@ def write_snapshot(
     Raises:
         InputInvalid: a table lacks a column or holds a value that cannot be served, or a user has two lists for one
             placement.
+        EnvironmentUnfit: the disk is full.
     """
     content = _read_content(fallbacks, items, reasons)
-    empty_folder(directory)
     files, seen, segments = _write_lists(directory, lists, content, shards)
     items_data = encode_items(content.items.items(), len(content.known))
     files[ITEMS_NAME] = _write(directory / ITEMS_NAME, items_data, len(content.items))
@@ -167,12 +167,15 @@ def _write_lists(
     directory: Path, lists: Iterable[pa.RecordBatch], content: _Content, shards: int
 ) -> tuple[dict[str, FileEntry], _Seen, tuple[str, ...]]:
     """The shard files, what the batches had, and the segments in the order of their final index."""
-    folder = empty_folder(directory / ".spill")
-    spill = Spill(folder, shards)
-    seen = _spill_lists(spill, lists, content)
+    with writing(directory):
+        empty_folder(directory)
+        folder = empty_folder(directory / ".spill")
+        spill = Spill(folder, shards)
+        seen = _spill_lists(spill, lists, content)
     segments = tuple(sorted(seen.segments.keys() | {s for made in content.fallbacks.values() for s in made}))
-    files = _write_shards(directory, spill, shards, seen, segments)
-    shutil.rmtree(folder)
+    with writing(directory):
+        files = _write_shards(directory, spill, shards, seen, segments)
+        shutil.rmtree(folder)
     return files, seen, segments
 
 
@@ -212,6 +215,7 @@ def _write_shards(
 
 
 def _write(path: Path, data: bytes, records: int) -> FileEntry:
-    path.write_bytes(data)
-    sync_file(path)
+    with writing(path):
+        path.write_bytes(data)
+        sync_file(path)
     return file_entry(path, records)

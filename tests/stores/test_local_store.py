@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts.errors import ExitCode, PublishRefused, SnapshotCorrupt, SnapshotMissing
+from contracts.errors import EnvironmentUnfit, ExitCode, PublishRefused, SnapshotCorrupt, SnapshotMissing
 from export.blessing import Blessing, read_blessing, write_blessing
 from export.format.manifest import Manifest
 from export.local_store import LocalStore
@@ -262,3 +264,33 @@ def test_a_history_line_lost_to_a_crash_is_written_by_the_next_move(
     night(store, 3)
     assert [event.sequence for event in store.history()] == [1, 2, 3]
     assert (store.root / "history.jsonl").read_bytes().startswith(whole)
+
+
+def test_a_full_disk_is_said_and_leaves_the_store_as_it_was(
+    tmp_path: Path, store: LocalStore, night: Night, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While building, copying or moving the pointer: a named error, the old snapshot current, nothing half-made."""
+    first = night(store, 1)
+    manifest = build(tmp_path / "b", day=2)
+    good = blessing_of(tmp_path / "good.json", manifest)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        for attempt in (
+            lambda: build(tmp_path / "c", day=3),
+            lambda: store.publish(tmp_path / "b", blessing=good),
+        ):
+            with pytest.raises(EnvironmentUnfit, match="No space left"):
+                attempt()
+    assert [p.name for p in (store.root / "snapshots").iterdir()] == [first]
+    assert Lists(store).get("ann", 1, "home").snapshot == first
+    second = store.publish(tmp_path / "b", blessing=good).snapshot
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(EnvironmentUnfit, match="No space left") as caught:
+            flip(store, second)
+    assert "Free space" in caught.value.todo
+    assert Lists(store).get("ann", 1, "home").snapshot == first

@@ -92,6 +92,15 @@ def test_a_record_with_any_flipped_bit_is_no_record(mask: int) -> None:
     assert records.split_record(whole + b"\0", WIDTHS) is None
 
 
+@pytest.mark.parametrize("tail", [b"x", b"x" * 40])
+def test_a_record_whose_lengths_do_not_add_up_is_no_record(tail: bytes) -> None:
+    """Even under a checksum that is right: nothing is read past the end, nothing is left over."""
+    packed = records.pack_lists(columns_of([[(7, 1.0, 1, 3)]]), WIDTHS)
+    assert records.split_record(records.join_record(b"a", 1, [packed[0] + tail]), WIDTHS) is None
+    assert records.split_record(records.join_record(b"a", 1, [packed[0], tail]), WIDTHS) is None
+    assert records.split_record(records.join_record(b"a", 1, [packed[0][:-1]]), WIDTHS) is None
+
+
 def test_fifty_items_fit_the_promised_size() -> None:
     """Items at 19 bits, a score and a reason byte are 219 B; a record with its index entry is at most 1.15 of it."""
     widths = Widths(item_bits=19, source_bits=4)
