@@ -29,20 +29,18 @@ def truth(
 ) -> DataFrame:
     """One row a user who had bought before `cut` and bought something that counts in the window.
 
-    Counted are distinct items, cancelled later or not, that the shop does not exclude. An item first sold in the
-    window counts, and is a miss for any system.
+    Distinct items count, cancelled later or not, that the shop does not exclude; one first sold then is a sure miss.
 
     Args:
         interactions: day rows; those after the window are ignored.
         histories: the base as of the day before `cut`.
         items: `item_idx`, `is_recommendable`, false where the shop's exclusion rule holds; items not in it count.
         wanted: `min_item_buyers`, distinct by the end of the window, and `max_users`, chosen by a hash with `seed`.
-        cut: first day of the window.
-        days: length of the window.
+        cut: first day of the window of so many `days`.
         seed: of the hash.
 
     Returns:
-        `user_idx`, `truth_all` and `truth_new` (items not bought before `cut`, maybe none), both array<int> ascending.
+        `user_idx`, `truth_all` and `truth_new` (items not bought before, maybe none), both array<int> ascending.
     """
     last = cut + dt.timedelta(days=days - 1)
     sold = interactions.where((F.col("n_purchases") > 0) & (F.col("day") <= F.lit(last)))

@@ -18,9 +18,9 @@ from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import ingest_events, metric_tables, storage, update_interactions
 from jobs.evaluate_holdout import headlines
-from jobs.measure import Row, measure, plan_of
+from jobs.measure import measure, plan_of
 from jobs.paths import layout_of
-from models.measures import FULL
+from models.measures import FULL, Row
 
 
 def run(spark: SparkSession, settings: Settings, *, cut: dt.date, days: int, k: int) -> JobReport:

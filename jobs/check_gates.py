@@ -22,11 +22,10 @@ from features.catalogue import ALL_USERS
 from jobs import metric_tables, storage
 from jobs.build_features import catalogue_as_of
 from jobs.kitchens import kitchen_of
-from jobs.measure import MINUS
 from jobs.metric_tables import Numbers
 from jobs.paths import layout_of
 from jobs.train_ranker import window_cuts
-from models.measures import FULL, OURS
+from models.measures import FULL, MINUS, OURS
 
 FORBIDDEN: Final = ("unknown", "not_recommendable", "already_bought", "repeated")
 

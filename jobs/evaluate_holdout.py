@@ -18,12 +18,12 @@ from features.ranking import Boosters, rank, with_candidates
 from jobs import metric_tables, storage, windows
 from jobs.artifacts import SharedFolder
 from jobs.kitchens import kitchen_of, users_of
-from jobs.measure import Row, measure, plan_of, to_frame, truth_frame
+from jobs.measure import measure, plan_of, to_frame, truth_frame
 from jobs.paths import layout_of
 from jobs.rerank_lists import list_frame
 from jobs.train_ranker import window_cuts
 from models import artifact
-from models.measures import FULL, OURS
+from models.measures import FULL, OURS, Row
 
 
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:

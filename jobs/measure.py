@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -19,16 +19,13 @@ from jobs.kitchens import kitchen_of, users_of
 from jobs.paths import layout_of
 from models import metrics
 from models.bootstrap import intervals
-from models.measures import FULL, OURS, Key, Plan
+from models.measures import FULL, MINUS, OURS, Key, Plan, Row
 from models.metrics import Float64
 from models.ragged import lists as flat
 
 COLUMNS_AT_ONCE: Final = 64
-MINUS: Final = f"{OURS}_minus_"
 ROW_COLUMNS: Final = tuple(column for column in tables.METRICS.columns if column.name != "as_of")
 ROW_DDL: Final = ", ".join(f"{column.name} {column.type}" for column in ROW_COLUMNS)
-
-Row = dict[str, Any]
 
 
 def plan_of(settings: Settings) -> Plan:

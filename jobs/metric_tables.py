@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from jobs.measure import MINUS, Row
-from models.measures import FULL, OURS, UNION, WITHIN, Plan
+from models.measures import FULL, MINUS, OURS, UNION, WITHIN, Plan, Row
 
 NAMES: Final = {
     OURS: "two-stage lists",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,9 @@ FULL: Final = "full_catalogue"
 WITHIN: Final = "candidate_set"
 OURS: Final = "two_stage"
 UNION: Final = "candidates"
+MINUS: Final = f"{OURS}_minus_"
+
+Row = dict[str, Any]  # one row of the table `metrics`, without `as_of`
 
 
 class Key(NamedTuple):

@@ -10,7 +10,9 @@ from models.rankings import NOTHING, Assortment, Ranking, is_in, keys_of, no_ran
 
 
 def own_by_frequency(bought: Pairs, assortment: Assortment, *, n_rows: int) -> Ranking:
-    """A user's own allowed items by baskets; ties by the later purchase, then the lower index.
+    """A user's own allowed items by baskets; ties by recent popularity, then the later purchase, then the lower index.
+
+    Ties by popularity make the stronger reference: most own items were bought once.
 
     Args:
         bought: pairs with a purchase (`is_bought`).
@@ -18,7 +20,8 @@ def own_by_frequency(bought: Pairs, assortment: Assortment, *, n_rows: int) -> R
         n_rows: users of the block.
     """
     own = bought.take(assortment.allows(bought.item_idx))
-    order = np.lexsort((own.item_idx, -own.last_days, -own.baskets, own.rows))
+    buyers = assortment.popularity[own.item_idx]
+    order = np.lexsort((own.item_idx, -own.last_days, -buyers, -own.baskets, own.rows))
     return Ranking(own.rows[order], own.item_idx[order], n_rows)
 
 
@@ -76,7 +79,7 @@ def candidates_by_own(
     baskets = np.where(own, bought.baskets[at] if len(keys) else 0, 0)
     last_days = np.where(own, bought.last_days[at] if len(keys) else 0, NOTHING)
     buyers = np.where(assortment.allows(items), _at(assortment.popularity, items), 0)
-    order = np.lexsort((items, -buyers, -last_days, -baskets, rows))
+    order = np.lexsort((items, -last_days, -buyers, -baskets, rows))
     return Ranking(rows[order], items[order], n_rows), ranking_of(rows, items, buyers, n_rows=n_rows, ties=items)
 
 

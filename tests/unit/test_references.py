@@ -24,16 +24,17 @@ def _bought(*pairs: tuple[int, int, int, int]) -> Pairs:
 BOUGHT = _bought((0, 1, 1, 10), (0, 2, 1, 30), (0, 4, 2, 20), (0, 6, 9, 30), (2, 3, 1, 5))
 
 
-def test_own_items_come_first_by_frequency_then_recency() -> None:
+def test_own_items_come_first_by_frequency_then_popularity() -> None:
     """Own items, the forbidden one left out, then popular items that are not there yet."""
     top = references.personal_then_popular(BOUGHT, ASSORTMENT, NOTHING, n_rows=3, k=5)
-    assert top.tolist() == [[4, 2, 1, 3, 0], [3, 0, 5, 1, 2], [3, 0, 5, 1, 2]]
+    assert top.tolist() == [[4, 1, 2, 3, 0], [3, 0, 5, 1, 2], [3, 0, 5, 1, 2]]
 
 
-def test_own_items_of_equal_frequency_and_day_come_by_lower_index() -> None:
-    """Ties end with the item index."""
-    own = references.own_by_frequency(_bought((0, 5, 1, 3), (0, 1, 1, 3), (0, 2, 1, 4)), ASSORTMENT, n_rows=1)
-    assert own.items.tolist() == [2, 1, 5]
+def test_own_items_of_equal_frequency_come_by_popularity_then_recency_then_index() -> None:
+    """Items 5 and 1 are more popular than 4 and 2, which tie: by the later day for user 0, by index for user 1."""
+    bought = _bought((0, 1, 1, 1), (0, 2, 1, 3), (0, 4, 1, 9), (0, 5, 1, 3), (1, 2, 1, 3), (1, 4, 1, 3))
+    own = references.own_by_frequency(bought, ASSORTMENT, n_rows=2)
+    assert own.items.tolist() == [5, 1, 4, 2, 2, 4]
 
 
 def test_without_repeats_nothing_bought_is_listed() -> None:
@@ -62,7 +63,7 @@ def test_candidates_are_ordered_by_own_frequency_and_by_popularity() -> None:
     """Within candidates both references rank every candidate, and only those."""
     rows, items = np.zeros(5, dtype=np.int64), np.array([0, 1, 2, 3, 4], dtype=np.int32)
     personal, popular = references.candidates_by_own(rows, items, BOUGHT, ASSORTMENT, n_rows=3)
-    assert personal.items.tolist() == [4, 2, 1, 3, 0]
+    assert personal.items.tolist() == [4, 1, 2, 3, 0]
     assert popular.items.tolist() == [3, 0, 1, 2, 4]
     without_history, _ = references.candidates_by_own(rows, items, empty_pairs(), ASSORTMENT, n_rows=1)
     assert without_history.items.tolist() == [3, 0, 1, 2, 4]
