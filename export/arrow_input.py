@@ -23,11 +23,10 @@ MAX_ITEM_INDEX: Final = 2**31 - 2
 
 @dataclass(frozen=True, slots=True)
 class ListRows:
-    """One batch of lists; names as they came, everything else as arrays."""
+    """One batch of lists; ids and segments as they came, everything else as arrays."""
 
     ids: list[bytes]
     segments: list[str]
-    placements: list[str]
     columns: Columns
 
 
@@ -69,7 +68,7 @@ def read_lists(
         values[3].astype(np.int32),
     )
     _check(columns, known, n_reasons, where)
-    return ListRows(ids, _texts(batch, "segment", where), names, columns)
+    return ListRows(ids, _texts(batch, "segment", where), columns)
 
 
 def read_fallbacks(table: pa.Table, known: npt.NDArray[np.bool_]) -> Fallbacks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,19 +61,23 @@ class _Content:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the batches had, by the order of their coming."""
+    """What the batches had.
+
+    Attributes:
+        segments: index by name, in the order of their coming.
+        lengths: how many lists of each length, by placement.
+    """
 
     segments: dict[str, int] = field(default_factory=dict)
-    lists: dict[str, int] = field(default_factory=dict)
-    longest: dict[str, int] = field(default_factory=dict)
-    shortest: dict[str, int] = field(default_factory=dict)
+    lengths: dict[int, Counter[int]] = field(default_factory=dict)
 
     def note(self, rows: arrow_input.ListRows) -> None:
-        for name, length in zip(rows.placements, rows.columns.lengths.tolist(), strict=True):
-            self.lists[name] = self.lists.get(name, 0) + 1
-            self.longest[name] = max(self.longest.get(name, 0), length)
-            self.shortest[name] = min(self.shortest.get(name, length), length)
-        for segment in rows.segments:
+        placements = rows.columns.placements
+        for placement in np.unique(placements).tolist():
+            found, counts = np.unique(rows.columns.lengths[placements == placement], return_counts=True)
+            seen = self.lengths.setdefault(placement, Counter())
+            seen.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+        for segment in dict.fromkeys(rows.segments):
             self.segments.setdefault(segment, len(self.segments))
         if len(self.segments) > MAX_SEGMENTS:
             raise arrow_input.invalid(f"There are more than {MAX_SEGMENTS} segments", "shop.segment")
@@ -140,12 +145,7 @@ def _manifest(
     n_eligible_users: int,
 ) -> Manifest:
     shards = [entry.records for name, entry in files.items() if name not in {ITEMS_NAME, FALLBACKS_NAME}]
-    placements = {
-        name: PlacementEntry(
-            lists=seen.lists.get(name, 0), length=seen.longest.get(name, 0), shortest=seen.shortest.get(name, 0)
-        )
-        for name in content.placements
-    }
+    placements = {name: _placement(seen.lengths.get(i, Counter())) for name, i in content.placements.items()}
     return Manifest(
         format_version=FORMAT_VERSION,
         as_of=as_of,
@@ -161,6 +161,10 @@ def _manifest(
         placements=placements,
         files=dict(sorted(files.items())),
     ).sealed()
+
+
+def _placement(lengths: Counter[int]) -> PlacementEntry:
+    return PlacementEntry(lists=lengths.total(), length=max(lengths, default=0), shortest=min(lengths, default=0))
 
 
 def _write_lists(

@@ -29,6 +29,7 @@ import numpy.typing as npt
 from export.format import bits
 
 RECORD_HEAD: Final = struct.Struct("<IHHB")
+RECORD_BODY: Final = struct.Struct("<HHB")
 LIST_HEAD: Final = struct.Struct("<BHHff")
 CRC_BYTES: Final = 4
 MAX_ID_BYTES: Final = 256
@@ -78,13 +79,15 @@ def key_hash(user_id: bytes) -> int:
 
 def join_record(user_id: bytes, segment: int, lists: Sequence[bytes]) -> bytes:
     """A record from its parts; `lists` are in ascending order of placement."""
-    body = RECORD_HEAD.pack(0, len(user_id), segment, len(lists)) + user_id + b"".join(lists)
-    return zlib.crc32(body[CRC_BYTES:]).to_bytes(CRC_BYTES, "little") + body[CRC_BYTES:]
+    body = b"".join((RECORD_BODY.pack(len(user_id), segment, len(lists)), user_id, *lists))
+    return zlib.crc32(body).to_bytes(CRC_BYTES, "little") + body
 
 
 def split_record(data: bytes, widths: Widths) -> Record | None:
     """The record in `data`, or None where its checksum or its lengths are wrong."""
-    if len(data) < RECORD_HEAD.size or zlib.crc32(data[CRC_BYTES:]) != int.from_bytes(data[:CRC_BYTES], "little"):
+    if len(data) < RECORD_HEAD.size or zlib.crc32(memoryview(data)[CRC_BYTES:]) != int.from_bytes(
+        data[:CRC_BYTES], "little"
+    ):
         return None
     _, id_bytes, segment, n_lists = RECORD_HEAD.unpack_from(data)
     at = RECORD_HEAD.size + id_bytes
