@@ -28,7 +28,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """One table of the settings file."""
 
 
-class EventType(Section):
+class EventType(Section, frozen=True):
     """What one event type means."""
 
     role: Role
@@ -45,7 +45,7 @@ def _event_types() -> dict[str, EventType]:
     }
 
 
-class Shop(Section):
+class Shop(Section, frozen=True):
     """What is particular about a shop.
 
     Attributes:
@@ -66,7 +66,7 @@ class Shop(Section):
     segment: str = "segment"
 
 
-class Ingest(Section):
+class Ingest(Section, frozen=True):
     """Limits on what a landing folder may hold."""
 
     max_quarantined_share: Share = 0.5
@@ -74,7 +74,7 @@ class Ingest(Section):
     max_id_bytes: Positive = 256
 
 
-class Spark(Section):
+class Spark(Section, frozen=True):
     """The session.
 
     Attributes:
@@ -90,7 +90,7 @@ class Spark(Section):
     conf: dict[str, str] = {}
 
 
-class Als(Section):
+class Als(Section, frozen=True):
     """Implicit ALS. `factors`, `regularization`, `alpha`, `iterations` are implicit's words."""
 
     factors: Positive = 64
@@ -101,7 +101,7 @@ class Als(Section):
     max_pairs: Positive = 200_000_000
 
 
-class Candidates(Section):
+class Candidates(Section, frozen=True):
     """How many items each source proposes and what bounds a user's row.
 
     Attributes:
@@ -123,13 +123,14 @@ class Candidates(Section):
     arrival_days: Positive = 35
 
 
-class Ranker(Section):
+class Ranker(Section, frozen=True):
     """LightGBM and its training windows. Lower-case words are LightGBM's.
 
     Attributes:
         windows: past windows trained on.
         window_days: length of the window that follows each cut.
         stride_days: days between two cuts.
+        year_ago: adds the window that follows this day a year ago, where the history reaches back so far.
         grid_days: cuts lie on multiples of so many days, so that nights share them.
         negative_share: share of the unbought candidates kept, uniformly over own and new items.
         max_examples: rows trained on; windows are thinned by user to fit.
@@ -138,9 +139,10 @@ class Ranker(Section):
     windows: Positive = 4
     window_days: Positive = 28
     stride_days: Positive = 28
+    year_ago: bool = True
     grid_days: Positive = 7
     negative_share: Share = 0.2
-    max_examples: Positive = 4_000_000
+    max_examples: Positive = 2_000_000
     n_estimators: Positive = 130
     learning_rate: PositiveFloat = 0.08
     num_leaves: Positive = 31
@@ -150,7 +152,7 @@ class Ranker(Section):
     lambdarank_truncation_level: Positive = 20
 
 
-class Placement(Section):
+class Placement(Section, frozen=True):
     """Where lists show.
 
     Attributes:
@@ -168,7 +170,7 @@ def _placements() -> dict[str, Placement]:
     return {"home": Placement(repeats=True), "discover": Placement(repeats=False)}
 
 
-class Evaluation(Section):
+class Evaluation(Section, frozen=True):
     """The holdout.
 
     Attributes:
@@ -186,14 +188,15 @@ class Evaluation(Section):
     resamples: Positive = 1000
 
 
-class Gates(Section):
+class Gates(Section, frozen=True):
     """Limits that hold a night.
 
     Attributes:
         min_coverage_users: share of eligible users with a list or a fallback.
         min_full_lists: share of lists as long as asked.
         max_banned: items in lists that must not be there.
-        beat_best_source: the ranker's NDCG at k must be at least its best single source's.
+        beat_best_source: the ranker's NDCG at k must not be below its best single source's by more than chance, that is
+            with the whole 95 % interval of the paired difference.
         min_ndcg: per placement, an absolute floor on NDCG at k.
     """
 
@@ -204,7 +207,7 @@ class Gates(Section):
     min_ndcg: dict[str, Share] = {}
 
 
-class Store(Section):
+class Store(Section, frozen=True):
     """The published snapshots.
 
     Attributes:
@@ -218,7 +221,7 @@ class Store(Section):
     stale_after_hours: Positive = 36
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """Everything a night depends on, beside its input and `as_of`."""
 
     root: str = "larder"

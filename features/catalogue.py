@@ -52,10 +52,14 @@ def users_as_of(landed: DataFrame | None, vocabulary: DataFrame, shop: Shop) -> 
     """
     ids = vocabulary.select("user_idx", "user_id")
     if landed is None:
-        return ids.withColumn("segment", F.lit(ALL_USERS)).withColumn("attributes", F.lit(None).cast("map<string,string>"))
+        return ids.withColumn("segment", F.lit(ALL_USERS)).withColumn(
+            "attributes", F.lit(None).cast("map<string,string>")
+        )
     names = [name for name in landed.columns if name not in _NOT_ATTRIBUTES]
     pairs = [part for name in names for part in (F.lit(name), F.col(name).cast("string"))]
-    segment = F.expr(shop.segment).cast("string") if shop.segment != "segment" else _optional(landed, "segment", "string")
+    segment = (
+        F.expr(shop.segment).cast("string") if shop.segment != "segment" else _optional(landed, "segment", "string")
+    )
     rows = landed.select(
         F.col("user_id").cast("string").alias("user_id"),
         segment.alias("segment"),
@@ -64,8 +68,10 @@ def users_as_of(landed: DataFrame | None, vocabulary: DataFrame, shop: Shop) -> 
     one = rows.groupBy("user_id").agg(
         F.min("segment").alias("segment"), F.first("attributes", ignorenulls=True).alias("attributes")
     )
-    return ids.join(one, "user_id", "left").fillna({"segment": ALL_USERS}).select(
-        "user_idx", "user_id", "segment", "attributes"
+    return (
+        ids.join(one, "user_id", "left")
+        .fillna({"segment": ALL_USERS})
+        .select("user_idx", "user_id", "segment", "attributes")
     )
 
 

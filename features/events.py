@@ -29,7 +29,9 @@ def classify(raw: DataFrame, shop: Shop, limits: Ingest) -> DataFrame:
     late = F.coalesce(F.col("event_date") < F.col("landing_date"), F.lit(False))
     judged = keyed.withColumn("is_late", late).withColumn("reason", _reason(shop, limits))
     kept = F.coalesce("unreadable_line", F.to_json("raw"))
-    return judged.withColumn("raw_row", F.when(F.col("reason").isNotNull(), kept)).drop("event_id", "raw", "unreadable_line")
+    return judged.withColumn("raw_row", F.when(F.col("reason").isNotNull(), kept)).drop(
+        "event_id", "raw", "unreadable_line"
+    )
 
 
 def mark_duplicates(classified: DataFrame, known: DataFrame | None) -> DataFrame:

@@ -1,18 +1,14 @@
-"""Item features as of a date, from the compacted base and the day aggregates."""
+"""Item features as of a date, from totals over the compacted base and the day aggregates."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Final
 
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from features.histories import EPOCH, day_number
-from models import item_sums
-from models.histories import pairs_of
+from contracts.days import EPOCH, day_number
 
 RECENT_DAYS: Final = 28
 EARLIER_DAYS: Final = 84
@@ -20,16 +16,15 @@ SEASON_DAYS: Final = 28
 YEAR_DAYS: Final = 364
 
 
-def item_features(histories: DataFrame, interactions: DataFrame, items: DataFrame, *, as_of: dt.date) -> DataFrame:
+def item_features(sums: DataFrame, interactions: DataFrame, items: DataFrame, *, as_of: dt.date) -> DataFrame:
     """Rows of the table `item_features` without `as_of`: one row for every item of `items`.
 
     Args:
-        histories: the base as of `as_of`.
+        sums: totals over the users' pairs as of `as_of`, one row an item that was bought.
         interactions: day rows with day <= as_of.
         items: the catalogue as of `as_of`.
     """
     today = day_number(as_of)
-    sums = _pair_sums(histories, today)
     prices = _prices(interactions, as_of)
     season = _last_year(interactions, as_of)
     joined = items.join(sums, "item_idx", "left").join(prices, "item_idx", "left").join(season, "item_idx", "left")
@@ -48,28 +43,17 @@ def item_features(histories: DataFrame, interactions: DataFrame, items: DataFram
     )
 
 
-def _pair_sums(histories: DataFrame, today: int) -> DataFrame:
-    schema = "item_idx int, " + ", ".join(f"{name} long" for name in item_sums.NAMES)
-
-    def sum_blocks(blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        total = item_sums.Totals()
-        for block in blocks:
-            total.add(pairs_of(block), today=today)
-        columns = total.columns()
-        yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-
-    partial = histories.mapInArrow(sum_blocks, schema)
-    summed = [F.sum(name).alias(name) for name in item_sums.NAMES if name != "first_day"]
-    return partial.groupBy("item_idx").agg(*summed, F.min("first_day").alias("first_day"))
-
-
 def _prices(interactions: DataFrame, as_of: dt.date) -> DataFrame:
     sold = interactions.where((F.col("n_purchases") > 0) & (F.col("quantity") > 0) & (F.col("amount") > 0))
     age = F.datediff(F.lit(as_of), "day")
     recent, earlier = age < RECENT_DAYS, (age >= RECENT_DAYS) & (age < RECENT_DAYS + EARLIER_DAYS)
     return sold.groupBy("item_idx").agg(
-        F.try_divide(F.sum(F.when(recent, F.col("amount"))), F.sum(F.when(recent, F.col("quantity")))).alias("recent_price"),
-        F.try_divide(F.sum(F.when(earlier, F.col("amount"))), F.sum(F.when(earlier, F.col("quantity")))).alias("earlier_price"),
+        F.try_divide(F.sum(F.when(recent, F.col("amount"))), F.sum(F.when(recent, F.col("quantity")))).alias(
+            "recent_price"
+        ),
+        F.try_divide(F.sum(F.when(earlier, F.col("amount"))), F.sum(F.when(earlier, F.col("quantity")))).alias(
+            "earlier_price"
+        ),
         (F.sum("amount") / F.sum("quantity")).alias("price_ever"),
     )
 

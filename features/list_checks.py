@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from contracts.settings import Placement
-from features.blocks import Kitchen
+from jobs.kernels.blocks import Kitchen
 from features.holdout import bought_before
 from features.measuring import ranking_in
 from models.list_checks import COUNTS, Rules, count_faults

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from features.blocks import Kitchen
+from jobs.kernels.blocks import Kitchen
 from models import candidates, measures
 from models.candidates import CandidateBlock
 from models.histories import empty_pairs

@@ -7,7 +7,7 @@ import datetime as dt
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from features.histories import day_number
+from contracts.days import day_number
 
 
 def user_features(histories: DataFrame, users: DataFrame, *, as_of: dt.date) -> DataFrame:

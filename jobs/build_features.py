@@ -15,6 +15,7 @@ from contracts.settings import Settings
 from features.items import item_features
 from features.users import user_features
 from jobs import storage
+from jobs.kernels.item_sums import pair_sums
 from jobs.paths import layout_of
 from models import item_arrays
 
@@ -32,11 +33,13 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     day_rows = storage.read(spark, layout, tables.INTERACTIONS).where(F.col("day") <= F.lit(as_of))
     user_rows = user_features(histories, users, as_of=as_of)
     n_users = storage.replace_as_of(spark, layout, tables.USER_FEATURES, user_rows, as_of)
-    item_rows = item_features(histories, day_rows, items, as_of=as_of)
+    item_rows = item_features(pair_sums(histories, as_of=as_of), day_rows, items, as_of=as_of)
     n_items = storage.replace_as_of(spark, layout, tables.ITEM_FEATURES, item_rows, as_of)
     written = storage.read_as_of(spark, layout, tables.ITEM_FEATURES, as_of)
     named = written.join(items.select("item_idx", "title", *item_arrays.CODES), "item_idx")
-    sha256 = item_arrays.save(layout.artifact("item_arrays", as_of), named.toArrow(), about={"as_of": as_of.isoformat()})
+    sha256 = item_arrays.save(
+        layout.artifact("item_arrays", as_of), named.toArrow(), about={"as_of": as_of.isoformat()}
+    )
     return JobReport(
         job="build_features",
         as_of=as_of,

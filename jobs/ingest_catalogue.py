@@ -68,7 +68,9 @@ def _extend(
     if "first_seen" in landed.columns:
         first_day = F.coalesce(F.col("first_seen").try_cast("date"), first_day)
     ids = landed.select(F.col(f"{kind}_id").cast("string").alias(f"{kind}_id"), first_day.alias("first_day"))
-    usable = ids.where(F.col(f"{kind}_id").isNotNull() & (F.col(f"{kind}_id") != "") & (F.col("first_day") <= F.lit(as_of)))
+    usable = ids.where(
+        F.col(f"{kind}_id").isNotNull() & (F.col(f"{kind}_id") != "") & (F.col("first_day") <= F.lit(as_of))
+    )
     seen = usable.groupBy(f"{kind}_id").agg(F.min("first_day").alias("first_day"))
     fresh = vocabularies.extend(storage.read_or_empty(spark, layout, table), seen, kind).persist()
     try:
@@ -80,7 +82,9 @@ def _extend(
 def _refuse_shrunk(spark: SparkSession, layout: Layout, n_listed: int, settings: Settings, as_of: dt.date) -> None:
     if not storage.exists(spark, layout, tables.ITEMS):
         return
-    before = storage.read(spark, layout, tables.ITEMS).where((F.col("as_of") < F.lit(as_of)) & F.col("title").isNotNull())
+    before = storage.read(spark, layout, tables.ITEMS).where(
+        (F.col("as_of") < F.lit(as_of)) & F.col("title").isNotNull()
+    )
     counts = before.groupBy("as_of").count().orderBy(F.desc("as_of")).first()
     if counts is None:
         return

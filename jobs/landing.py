@@ -101,13 +101,17 @@ def unreadable(error: Exception, where: Path) -> InputInvalid:
     """The error for a file that Spark cannot read."""
     first_line = str(error).strip().splitlines()[0][:300]
     return InputInvalid(
-        f"A landing file cannot be read: {first_line}", where=str(where), todo="Land the file again; nothing was written."
+        f"A landing file cannot be read: {first_line}",
+        where=str(where),
+        todo="Land the file again; nothing was written.",
     )
 
 
 def _files(folder: Path, first: dt.date, last: dt.date) -> dict[str, list[str]]:
     if not folder.is_dir():
-        raise InputMissing("The landing folder does not exist.", where=str(folder), todo="Create it, or `larder import`.")
+        raise InputMissing(
+            "The landing folder does not exist.", where=str(folder), todo="Create it, or `larder import`."
+        )
     present = set(landed_days(folder))
     days = [day for day in storage.dates_between(first, last) if day in present]
     if not days:
@@ -123,7 +127,9 @@ def _files(folder: Path, first: dt.date, last: dt.date) -> dict[str, list[str]]:
             if path.suffix in _FORMATS and not path.name.startswith((".", "_")):
                 found.setdefault(_FORMATS[path.suffix], []).append(str(path))
     if not found:
-        raise InputInvalid("The landing days hold no data file.", where=str(folder), todo="Land .parquet, .csv or .jsonl.")
+        raise InputInvalid(
+            "The landing days hold no data file.", where=str(folder), todo="Land .parquet, .csv or .jsonl."
+        )
     return found
 
 
@@ -135,7 +141,9 @@ def _read(spark: SparkSession, kind: str, paths: list[str], base: Path) -> DataF
         if kind == "csv":
             header = reader.option("header", "true").csv(paths[:1]).schema
             schema = StructType([f for f in header.fields if f.name != "date"]).add(CORRUPT, "string")
-            return reader.schema(schema).option("header", "true").option("columnNameOfCorruptRecord", CORRUPT).csv(paths)
+            return (
+                reader.schema(schema).option("header", "true").option("columnNameOfCorruptRecord", CORRUPT).csv(paths)
+            )
         inferred = reader.option("primitivesAsString", "true").json(paths).schema
         schema = StructType([f for f in inferred.fields if f.name not in ("date", CORRUPT)]).add(CORRUPT, "string")
         return reader.schema(schema).option("columnNameOfCorruptRecord", CORRUPT).json(paths)

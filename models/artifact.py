@@ -17,7 +17,9 @@ from contracts.errors import ArtifactCorrupt
 MANIFEST: Final = "manifest.json"
 
 
-def save(folder: Path, *, arrays: Mapping[str, np.ndarray[Any, Any]], texts: Mapping[str, str], about: Mapping[str, Any]) -> str:
+def save(
+    folder: Path, *, arrays: Mapping[str, np.ndarray[Any, Any]], texts: Mapping[str, str], about: Mapping[str, Any]
+) -> str:
     """Writes an artifact in place of an earlier one; returns its SHA-256, the hash of its manifest.
 
     Args:
@@ -109,5 +111,7 @@ def _sha256(path: Path) -> str:
 
 def _corrupt(path: Path, fact: str) -> ArtifactCorrupt:
     return ArtifactCorrupt(
-        f"{path.name} {fact}.", where=str(path), todo="Run the training step of that date again; it replaces the artifact."
+        f"{path.name} {fact}.",
+        where=str(path),
+        todo="Run the training step of that date again; it replaces the artifact.",
     )

@@ -10,19 +10,14 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from contracts.days import EPOCH, day_number
 from contracts.tables import HISTORIES
 from models import histories
 
-EPOCH: Final = dt.date(1970, 1, 1)
 _NEWS: Final = {
     "days": "int", "item_idx": "int", "is_purchase": "boolean", "weights": "double", "quantities": "double",
     "amounts": "double",
 }  # fmt: skip
-
-
-def day_number(day: dt.date) -> int:
-    """Days since 1970-01-01."""
-    return (day - EPOCH).days
 
 
 def fold_days(base: DataFrame, interactions: DataFrame, *, base_day: dt.date, as_of: dt.date) -> DataFrame:

@@ -1,0 +1,1 @@
+"""Numpy kernels of `models` run over Spark DataFrames, block of users by block of users."""

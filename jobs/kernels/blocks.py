@@ -1,0 +1,102 @@
+"""One row a user with everything the kernels need, and the kernels run over it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from contracts.days import day_number
+from contracts.settings import Candidates
+from models import candidates as candidate_rows
+from models import examples, ranking_features
+from models.sources import registry
+from models.sources.base import Source
+from models.sources.registry import Catalogue, Folders
+from models.user_block import read_block
+
+
+@dataclass(frozen=True, slots=True)
+class Kitchen:
+    """What a Python worker needs to make the candidates of a date; small enough to travel with the task."""
+
+    open_folders: tuple[Callable[[], Path], Callable[[], Path], Callable[[], Path]]
+    settings: Candidates
+    as_of: dt.date
+
+    def catalogue(self) -> Catalogue:
+        """The artifacts of the date, opened once a worker."""
+        return _catalogue(Folders(*(open_() for open_ in self.open_folders)), self.settings)
+
+    def sources(self) -> dict[str, Source]:
+        """The sources of the date, made once a worker."""
+        return _sources(Folders(*(open_() for open_ in self.open_folders)), self.settings)
+
+
+@lru_cache(maxsize=2)
+def _catalogue(folders: Folders, settings: Candidates) -> Catalogue:
+    return Catalogue(folders, settings)
+
+
+@lru_cache(maxsize=2)
+def _sources(folders: Folders, settings: Candidates) -> dict[str, Source]:
+    return registry.build(_catalogue(folders, settings))
+
+
+def candidates_of(users: DataFrame, kitchen: Kitchen) -> DataFrame:
+    """Rows of the table `candidates` without `as_of`, one row a user of `users`.
+
+    Args:
+        users: the result of `user_frame` for the kitchen's date.
+        kitchen: artifacts and settings.
+    """
+    per_source = kitchen.settings.per_source
+
+    def generate_blocks(blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        n_items = kitchen.catalogue().items.n_items
+        for batch in blocks:
+            made = candidate_rows.generate(read_block(batch, n_items), kitchen.sources(), per_source)
+            columns = {"user_idx": batch.column("user_idx"), **candidate_rows.to_columns(made, batch.num_rows)}
+            yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+    schema = (
+        "user_idx int, item_idx array<int>, source_bits array<int>, source_scores array<float>, "
+        "source_ranks array<smallint>"
+    )
+    return users.mapInArrow(generate_blocks, schema)
+
+
+def examples_of(
+    users: DataFrame, bought_after: DataFrame, kitchen: Kitchen, *, negative_share: float, seed: int
+) -> DataFrame:
+    """Rows of the table `examples` without `as_of` and `fingerprint`: users who bought a candidate in the window.
+
+    Args:
+        users: the result of `user_frame` for the kitchen's date.
+        bought_after: `user_idx` and `bought`, the items bought in the window.
+        kitchen: artifacts and settings of the date before the window.
+        negative_share: kept share of the candidates that were not bought.
+        seed: of the sampling.
+    """
+    today = day_number(kitchen.as_of)
+    per_source = kitchen.settings.per_source
+
+    def label_blocks(blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        items = kitchen.catalogue().items
+        for batch in blocks:
+            block = read_block(batch, items.n_items)
+            made = candidate_rows.generate(block, kitchen.sources(), per_source)
+            rows = examples.label(block, made, batch.column("bought"), negative_share=negative_share, seed=seed + today)
+            features = ranking_features.matrix(block, rows.candidates, items, today=today)
+            columns = {"user_idx": batch.column("user_idx"), **examples.to_columns(rows, features, batch.num_rows)}
+            yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+    joined = users.join(bought_after, "user_idx")
+    schema = "user_idx int, labels array<tinyint>, is_new array<boolean>, features array<float>"
+    return joined.mapInArrow(label_blocks, schema).where(F.size("labels") > 0)

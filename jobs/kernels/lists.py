@@ -1,0 +1,115 @@
+"""Top-N lists and fallback lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from contracts.settings import Placement
+from jobs.kernels.blocks import Kitchen
+from models.ragged import Bool, Int32, lists, offsets_of, rows_of, to_lists
+from models.rerank import Lists, cap_categories, cut, fill
+from models.sources.neighbours import Neighbours
+from models.sources.registry import Catalogue
+from models.user_block import UserBlock, find, read_block
+
+LIST_SCHEMA: Final = (
+    "placement string, user_idx int, item_idx array<int>, scores array<float>, reasons array<int>, anchors array<int>"
+)
+_SPARE: Final = 512
+_SPAN: Final = np.int64(1) << 32
+
+
+def rerank(
+    ranked: DataFrame, users: DataFrame, kitchen: Kitchen, placements: dict[str, Placement], *, repeats: bool
+) -> DataFrame:
+    """Lists of the placements' length, with the reason and the anchor of each item.
+
+    Args:
+        ranked: rows of the table `ranked` of the kitchen's date.
+        users: `user_frame` of the same date.
+        kitchen: artifacts and settings.
+        placements: by name.
+        repeats: whether the shop allows repeats at all.
+    """
+    renamed = ranked.withColumnRenamed("item_idx", "ranked_idx")
+
+    def rerank_blocks(blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        catalogue = kitchen.catalogue()
+        for mixed in blocks:
+            for name, placement in placements.items():
+                mask = np.array([p == name for p in mixed.column("placement").to_pylist()], dtype=bool)
+                batch = mixed.filter(pa.array(mask))
+                if batch.num_rows:
+                    block = read_block(batch, catalogue.items.n_items)
+                    made = _lists(batch, block, catalogue, kitchen, placement, may_repeat=placement.repeats and repeats)
+                    yield _to_batch(batch, made, _anchors(made, block, kitchen))
+
+    return users.join(renamed, "user_idx").mapInArrow(rerank_blocks, LIST_SCHEMA)
+
+
+def popular_order(catalogue: Catalogue) -> Int32:
+    """Allowed items by their buyers of 28 days, then 84 days, then ever; ties by lower index."""
+    keys = [catalogue.number(name) for name in ("buyers", "buyers_84", "buyers_28")]
+    order = np.lexsort((np.arange(len(keys[0])), *(-key for key in keys)))
+    return order[catalogue.allowed[order]].astype(np.int32)
+
+
+def _lists(
+    batch: pa.RecordBatch,
+    block: UserBlock,
+    catalogue: Catalogue,
+    kitchen: Kitchen,
+    placement: Placement,
+    *,
+    may_repeat: bool,
+) -> Lists:
+    offsets, items = lists(batch.column("ranked_idx"))
+    scored = Lists(rows_of(offsets), items, lists(batch.column("scores"))[1], lists(batch.column("main_sources"))[1])
+    allowed = catalogue.allowed[scored.items]
+    if not may_repeat:
+        allowed = allowed & (block.bought_position(scored.rows, scored.items) < 0)
+    capped = cap_categories(
+        scored.take(allowed), np.asarray(catalogue.items.codes["category"]), placement.max_per_category
+    )
+    shortened = cut(capped, placement.length)
+    popular = popular_order(catalogue)[: placement.length + _SPARE]
+    excluded = _excluded(block, shortened, popular, may_repeat=may_repeat)
+    reason = kitchen.settings.sources.index("popular") if "popular" in kitchen.settings.sources else 0
+    return fill(shortened, popular, excluded, placement.length, reason=reason)
+
+
+def _excluded(block: UserBlock, made: Lists, popular: Int32, *, may_repeat: bool) -> Bool:
+    rows = np.repeat(np.arange(block.n_users, dtype=np.int64), len(popular))
+    items = np.tile(popular, block.n_users)
+    listed = np.sort(made.rows * _SPAN + made.items)
+    out = find(listed, rows * _SPAN + items) >= 0
+    if not may_repeat:
+        out |= block.bought_position(rows, items) >= 0
+    return out.reshape(block.n_users, len(popular))
+
+
+def _anchors(made: Lists, block: UserBlock, kitchen: Kitchen) -> Int32:
+    anchors = np.full(len(made.rows), -1, dtype=np.int32)
+    for position, source in enumerate(kitchen.sources().values()):
+        if isinstance(source, Neighbours):
+            explained = made.reasons == position
+            anchors[explained] = source.anchors(block, made.rows[explained], made.items[explained])
+    return anchors
+
+
+def _to_batch(batch: pa.RecordBatch, made: Lists, anchors: Int32) -> pa.RecordBatch:
+    offsets = offsets_of(made.rows, batch.num_rows)
+    columns = {
+        "placement": batch.column("placement"),
+        "user_idx": batch.column("user_idx"),
+        "item_idx": to_lists(offsets, made.items, pa.int32()),
+        "scores": to_lists(offsets, made.scores, pa.float32()),
+        "reasons": to_lists(offsets, made.reasons, pa.int32()),
+        "anchors": to_lists(offsets, anchors, pa.int32()),
+    }
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

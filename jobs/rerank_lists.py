@@ -1,0 +1,72 @@
+"""Top-N lists with reasons, and the fallback lists of segments."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+
+import numpy as np
+from pyspark.sql import DataFrame, SparkSession
+
+from contracts import tables
+from contracts.report import JobReport
+from contracts.settings import Settings
+from jobs import storage
+from jobs.build_features import catalogue_as_of
+from jobs.kernels.blocks import Kitchen
+from jobs.kernels.lists import popular_order, rerank
+from jobs.kitchens import kitchen_of, users_of
+from jobs.paths import layout_of
+from models import artifact
+
+
+def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
+    """The tables `top_n_lists` and `fallback_lists` as of a date.
+
+    Raises:
+        InputMissing: ranked lists or artifacts of that date are missing.
+    """
+    started = time.perf_counter()
+    layout = layout_of(settings)
+    ranked = storage.read_as_of(spark, layout, tables.RANKED, as_of)
+    rows = list_frame(spark, settings, ranked, as_of=as_of)
+    n_lists = storage.replace_as_of(spark, layout, tables.TOP_N_LISTS, rows, as_of)
+    fallbacks = fallback_rows(kitchen_of(spark, settings, layout, as_of), settings)
+    schema = ", ".join(f"{c.name} {c.type}" for c in tables.FALLBACK_LISTS.columns if c.name != "as_of")
+    frame = spark.createDataFrame(fallbacks, schema)
+    n_fallbacks = storage.replace_as_of(spark, layout, tables.FALLBACK_LISTS, frame, as_of)
+    return JobReport(
+        job="rerank_lists",
+        as_of=as_of,
+        rows={"lists_written": n_lists, "fallback_lists_written": n_fallbacks},
+        seconds=time.perf_counter() - started,
+    )
+
+
+def list_frame(spark: SparkSession, settings: Settings, ranked: DataFrame, *, as_of: dt.date) -> DataFrame:
+    """Rows of the table `top_n_lists` without `as_of`, from ranked candidates of that date."""
+    layout = layout_of(settings)
+    kitchen = kitchen_of(spark, settings, layout, as_of)
+    made = rerank(ranked, users_of(spark, layout, as_of), kitchen, settings.placements, repeats=settings.shop.repeats)
+    _, users = catalogue_as_of(spark, layout, as_of)
+    return made.join(users.select("user_idx", "user_id", "segment"), "user_idx")
+
+
+def fallback_rows(kitchen: Kitchen, settings: Settings) -> list[tuple[str, str, list[int], list[float]]]:
+    """The list of every segment and of everyone, for each placement: placement, segment, items, scores.
+
+    A segment's list goes on with the popular items where the segment bought too few.
+    """
+    catalogue = kitchen.catalogue()
+    buyers = np.asarray(artifact.array(catalogue.folders.neighbours, "segment_buyers"))
+    popular = popular_order(catalogue)
+    rows = []
+    for segment, position in sorted(catalogue.segments.items()):
+        wanted = np.where(catalogue.allowed, buyers[position], 0)
+        own = np.lexsort((np.arange(len(wanted)), -wanted))[: np.count_nonzero(wanted)]
+        items = np.concatenate([own, popular[~np.isin(popular, own)]])
+        shares = wanted / max(float(wanted.max()), 1.0)
+        for name, placement in sorted(settings.placements.items()):
+            top = items[: placement.length]
+            rows.append((name, segment, top.tolist(), shares[top].astype(float).tolist()))
+    return rows

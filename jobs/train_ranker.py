@@ -1,0 +1,131 @@
+"""The ranker of a date, learnt from past windows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from contracts import tables
+from contracts.errors import InputInvalid
+from contracts.layout import Layout
+from contracts.report import JobReport
+from contracts.settings import Settings
+from jobs import storage, windows
+from jobs.paths import layout_of
+from jobs.session import cores
+from models import ranker, ranking_features
+from models.ragged import lists
+from models.ranker import Examples
+
+VARIANTS: Final = ("night", "holdout")
+_HASH_SPACE: Final = 1 << 20
+
+
+def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
+    """The ranker artifact: a booster `night-<placement>` a placement from all past windows, and one
+    `holdout-<placement>` from all but the newest, for honest evaluation on it.
+
+    Windows made on earlier nights are reused.
+
+    Raises:
+        InputInvalid: the history is too short for one window, or nobody bought a candidate.
+    """
+    started = time.perf_counter()
+    layout = layout_of(settings)
+    cuts = window_cuts(spark, settings, as_of)
+    made = [cut for cut in reversed(cuts) if windows.prepare(spark, settings, layout, cut)]
+    boosters, counts = {}, {}
+    for variant, chosen in (("night", cuts), ("holdout", cuts[1:])):
+        if not chosen:
+            continue
+        table = _load(spark, settings, layout, chosen)
+        for placement, wanted in settings.placements.items():
+            examples = _examples(table, settings, repeats=wanted.repeats and settings.shop.repeats)
+            boosters[f"{variant}-{placement}"] = _fit(examples, settings)
+            counts[f"{variant}_{placement}_examples"] = len(examples.labels)
+    facts = {
+        "as_of": as_of.isoformat(),
+        "cuts": [cut.isoformat() for cut in cuts],
+        "fingerprint": settings.fingerprint("ranker", "candidates", "als", "shop"),
+        "features": list(ranking_features.names(settings.candidates.sources)),
+    }
+    folder = layout.artifact("ranker", as_of)
+    sha256 = ranker.save(folder, boosters, about=facts)
+    gains = {p: dict(list(ranker.gains(ranker.load(folder, f"night-{p}")).items())[:15]) for p in settings.placements}
+    return JobReport(
+        job="train_ranker",
+        as_of=as_of,
+        rows={"windows": len(cuts), "windows_made": len(made), **counts},
+        details={"sha256": sha256, "cuts": facts["cuts"], "feature_gain": gains},
+        seconds=time.perf_counter() - started,
+    )
+
+
+def window_cuts(spark: SparkSession, settings: Settings, as_of: dt.date) -> list[dt.date]:
+    """The cuts of the windows that the ranker of `as_of` learns from, newest first.
+
+    Raises:
+        InputInvalid: the history is too short for one.
+    """
+    layout = layout_of(settings)
+    first = windows.first_day(spark, layout)
+    cuts = windows.window_cuts(settings, as_of, first)
+    if not cuts:
+        raise InputInvalid(
+            f"The history from {first} to {as_of} is too short for one training window.",
+            where=str(layout.table(tables.INTERACTIONS)),
+            todo=f"Ingest at least {windows.MIN_HISTORY_DAYS + settings.ranker.window_days + settings.ranker.grid_days} "
+            "days, or lower ranker.window_days.",
+        )
+    return cuts
+
+
+def _load(spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date]) -> pa.Table:
+    """Examples of the windows, thinned by user to `max_examples`, in a fixed order."""
+    rows = storage.read(spark, layout, tables.EXAMPLES).where(F.col("as_of").isin(cuts))
+    total = rows.agg(F.sum(F.size("labels"))).first()
+    n_rows = int(total[0] or 0) if total is not None else 0
+    if n_rows == 0:
+        raise InputInvalid(
+            "Nobody bought one of their candidates in any window.",
+            where=str(layout.table(tables.EXAMPLES)),
+            todo="Check the event types' roles, or lengthen ranker.window_days.",
+        )
+    if n_rows > settings.ranker.max_examples:
+        share = settings.ranker.max_examples / n_rows
+        bucket = F.pmod(F.xxhash64("user_idx", F.lit(settings.seed)), F.lit(_HASH_SPACE))
+        rows = rows.where(bucket < int(share * _HASH_SPACE))
+    return (
+        rows.select("as_of", "user_idx", "labels", "is_new", "features")
+        .toArrow()
+        .sort_by([("as_of", "ascending"), ("user_idx", "ascending")])
+    )
+
+
+def _examples(table: pa.Table, settings: Settings, *, repeats: bool) -> Examples:
+    """The rows a placement may show, of users with a bought and an unbought one among them."""
+    offsets, labels = lists(table["labels"])
+    features = lists(table["features"])[1].reshape(len(labels), -1)
+    rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    usable = np.ones(len(labels), dtype=bool) if repeats else lists(table["is_new"])[1].astype(bool)
+    bought = np.bincount(rows[usable], weights=labels[usable], minlength=len(offsets) - 1)
+    kept = usable & (bought[rows] > 0)
+    groups = np.bincount(rows[kept], minlength=len(offsets) - 1)
+    if not kept.any():
+        raise InputInvalid(
+            "No user bought an item that a placement may show.",
+            where="placements",
+            todo="Remove the placement without repeats, or give candidates.per_source a higher number.",
+        )
+    return Examples(features=features[kept], labels=labels[kept], groups=groups[groups > 0])
+
+
+def _fit(examples: Examples, settings: Settings) -> str:
+    names = ranking_features.names(settings.candidates.sources)
+    return ranker.fit(examples, names, settings.ranker, seed=settings.seed, threads=settings.threads or cores())

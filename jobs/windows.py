@@ -1,0 +1,98 @@
+"""The past windows that a ranker learns from."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from contracts import tables
+from contracts.days import day_number
+from contracts.layout import Layout
+from contracts.settings import Ranker, Settings
+from jobs import build_features, storage, train_als, train_neighbours
+from jobs.kernels.blocks import examples_of
+from jobs.kitchens import kitchen_of, users_of
+from jobs.update_interactions import build_histories
+
+MIN_HISTORY_DAYS: Final = 28
+YEAR_DAYS: Final = 364
+
+
+def window_cuts(settings: Settings, as_of: dt.date, first_day: dt.date) -> list[dt.date]:
+    """The cuts of the windows to learn from, newest first: what followed each is known by `as_of`.
+
+    Args:
+        settings: window length, stride, grid and count.
+        as_of: the last day known.
+        first_day: of the history; each cut leaves MIN_HISTORY_DAYS before it.
+    """
+    wanted: Ranker = settings.ranker
+    newest = _on_grid(as_of - dt.timedelta(days=wanted.window_days), wanted.grid_days)
+    cuts = [newest - dt.timedelta(days=n * wanted.stride_days) for n in range(wanted.windows)]
+    if wanted.year_ago:
+        cuts.append(_on_grid(as_of, wanted.grid_days) - dt.timedelta(days=YEAR_DAYS))
+    earliest = first_day + dt.timedelta(days=MIN_HISTORY_DAYS)
+    return sorted({cut for cut in cuts if cut >= earliest}, reverse=True)
+
+
+def first_day(spark: SparkSession, layout: Layout) -> dt.date:
+    """The first day of the history."""
+    row = storage.read(spark, layout, tables.INTERACTIONS).agg(F.min("day")).first()
+    day: dt.date = row[0] if row is not None else dt.date.max
+    return day
+
+
+def fingerprint(settings: Settings) -> str:
+    """Hash of everything that shapes the examples."""
+    return (
+        settings.fingerprint("shop", "als", "candidates")
+        + f"-{settings.ranker.window_days}-{settings.ranker.negative_share}"
+    )
+
+
+def prepare(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> bool:
+    """Makes the examples of one window, with all that was known on its cut; returns False where they were stored."""
+    if _is_stored(spark, settings, layout, cut):
+        return False
+    stage(spark, settings, layout, cut)
+    window = settings.ranker.window_days
+    rows = examples_of(
+        users_of(spark, layout, cut),
+        bought_between(spark, layout, cut + dt.timedelta(days=1), cut + dt.timedelta(days=window)),
+        kitchen_of(spark, settings, layout, cut),
+        negative_share=settings.ranker.negative_share,
+        seed=settings.seed,
+    )
+    stamped = rows.withColumn("fingerprint", F.lit(fingerprint(settings)))
+    storage.replace_as_of(spark, layout, tables.EXAMPLES, stamped, cut)
+    return True
+
+
+def stage(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> None:
+    """Makes histories, features and artifacts of a past date where they are not there."""
+    if cut not in storage.partitions(spark, layout, tables.HISTORIES):
+        build_histories(spark, layout, as_of=cut)
+    for step, kind in ((build_features, "item_arrays"), (train_als, "als"), (train_neighbours, "neighbours")):
+        if not layout.artifact(kind, cut).is_dir():
+            step.run(spark, settings, as_of=cut)
+
+
+def bought_between(spark: SparkSession, layout: Layout, first: dt.date, last: dt.date) -> DataFrame:
+    """`user_idx` and `bought`, the distinct items bought from `first` to `last`."""
+    rows = storage.read(spark, layout, tables.INTERACTIONS)
+    window = rows.where(F.col("day").between(F.lit(first), F.lit(last)) & (F.col("n_purchases") > 0))
+    return window.groupBy("user_idx").agg(F.sort_array(F.collect_set("item_idx")).alias("bought"))
+
+
+def _is_stored(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> bool:
+    if cut not in storage.partitions(spark, layout, tables.EXAMPLES):
+        return False
+    rows = storage.read_as_of(spark, layout, tables.EXAMPLES, cut).select("fingerprint")
+    return rows.where(F.col("fingerprint") != fingerprint(settings)).isEmpty()
+
+
+def _on_grid(day: dt.date, grid_days: int) -> dt.date:
+    return day - dt.timedelta(days=day_number(day) % grid_days)

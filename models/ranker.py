@@ -1,0 +1,94 @@
+"""The ranker: LightGBM lambdarank, one booster a placement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+
+from contracts.settings import Ranker
+from models import artifact
+from models.ragged import AnyArray, Float32, Int64
+
+_HASH_SCALE = float(2**64)
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Training rows of one or more windows.
+
+    Attributes:
+        features: float32, shape (n, n_features).
+        labels: 1 where bought.
+        groups: rows of each user and window, in order; they sum to n.
+    """
+
+    features: Float32
+    labels: AnyArray
+    groups: Int64
+
+
+def fit(examples: Examples, names: tuple[str, ...], settings: Ranker, *, seed: int, threads: int) -> str:
+    """A lambdarank model as LightGBM's text; the same examples, seed and threads give the same text."""
+    parameters: dict[str, Any] = {
+        "objective": "lambdarank",
+        "learning_rate": settings.learning_rate,
+        "num_leaves": settings.num_leaves,
+        "min_data_in_leaf": settings.min_data_in_leaf,
+        "feature_fraction": settings.feature_fraction,
+        "lambda_l2": settings.lambda_l2,
+        "lambdarank_truncation_level": settings.lambdarank_truncation_level,
+        "deterministic": True,
+        "force_row_wise": True,
+        "seed": seed,
+        "num_threads": threads,
+        "verbosity": -1,
+    }
+    data = lgb.Dataset(
+        examples.features, examples.labels, group=examples.groups, feature_name=list(names), free_raw_data=True
+    )
+    booster = lgb.train(parameters, data, num_boost_round=settings.n_estimators)
+    return str(booster.model_to_string())
+
+
+def save(folder: Path, boosters: dict[str, str], *, about: dict[str, Any]) -> str:
+    """Writes the boosters as `<name>.txt` of one artifact; returns its SHA-256."""
+    return artifact.save(folder, arrays={}, texts={f"{name}.txt": text for name, text in boosters.items()}, about=about)
+
+
+def load(folder: Path, name: str) -> lgb.Booster:
+    """One booster, after its bytes were checked: LightGBM ends the process on a damaged file.
+
+    Raises:
+        ArtifactCorrupt: the file is absent or differs from the manifest.
+    """
+    return lgb.Booster(model_str=artifact.text(folder, f"{name}.txt"))
+
+
+def predict(booster: lgb.Booster, features: Float32) -> Float32:
+    """Scores, float32, one a row; comparable within one model only."""
+    if not len(features):
+        return np.zeros(0, dtype=np.float32)
+    scores = booster.predict(features, raw_score=True, num_threads=1)
+    return np.asarray(scores, dtype=np.float32)
+
+
+def gains(booster: lgb.Booster) -> dict[str, float]:
+    """Share of the total gain by feature, largest first."""
+    gain = booster.feature_importance("gain")
+    shares = gain / max(gain.sum(), 1e-12)
+    ranked = sorted(zip(booster.feature_name(), shares.tolist(), strict=True), key=lambda pair: -pair[1])
+    return dict(ranked)
+
+
+def is_sampled(keys: AnyArray, share: float, seed: int) -> AnyArray:
+    """True for a `share` of int64 keys, chosen by a hash of key and seed alone (splitmix64)."""
+    with np.errstate(over="ignore"):
+        mixed = keys.astype(np.uint64) + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    return mixed.astype(np.float64) / _HASH_SCALE < share

@@ -1,0 +1,1 @@
+"""Candidate sources: each proposes items that a user may want, and scores any item it knows."""
