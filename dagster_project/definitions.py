@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+
 from dagster_shared.utils.warnings import BetaWarning
 
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=BetaWarning)

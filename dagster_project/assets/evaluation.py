@@ -8,6 +8,7 @@ import dagster as dg
 
 from contracts import tables
 from dagster_project import metadata
+from dagster_project.assets.features import item_arrays
 from dagster_project.assets.ingest import histories, interactions, items, users
 from dagster_project.assets.ranking import examples, fallback_lists, ranker, top_n_lists
 from dagster_project.nightly import as_of
@@ -27,7 +28,7 @@ def metrics(
     return dg.MaterializeResult(metadata=metadata.of_report(report, rows="metrics_written"))
 
 
-@step(deps=[metrics, top_n_lists, fallback_lists, items, users], group=GROUP, kinds={"spark", "json"})
+@step(deps=[metrics, top_n_lists, fallback_lists, items, users, histories, item_arrays, ranker], group=GROUP, kinds={"spark", "json"})
 def blessing(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
 ) -> dg.MaterializeResult[Any]:

@@ -1,0 +1,176 @@
+"""Whole nights: one, one before a backtest, and the demo's. The night itself is handed in: this layer knows no Dagster."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import msgspec
+
+from contracts import tables
+from contracts.report import JobReport
+from contracts.settings import Settings
+from jobs import delta_dates
+from jobs.commands.invocation import Answer, Invocation
+from jobs.paths import layout_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jobs.commands.progress import NightProgress
+
+METRICS: Final = "metrics"
+GATES: Final = "blessing"
+
+
+class RunNight(Protocol):
+    """What cooks a night."""
+
+    def __call__(
+        self, settings: Settings, *, as_of: dt.date, first: dt.date, on_step: NightProgress, is_verbose: bool
+    ) -> Sequence[Any]:
+        """The outcome of every step, in order."""
+        ...
+
+
+def night(invocation: Invocation, settings: Settings, as_of: dt.date, run_night: RunNight) -> Answer:
+    """The answer of `larder night`.
+
+    Raises:
+        LarderError: of the step that failed.
+    """
+    facts = cook(invocation, settings, as_of, run_night)
+
+    def show(console: Console) -> None:
+        from jobs.commands.screens import show_night
+
+        show_night(console, facts)
+
+    return Answer(facts, show)
+
+
+def cook(invocation: Invocation, settings: Settings, as_of: dt.date, run_night: RunNight) -> dict[str, Any]:
+    """A night's facts: steps with rows and seconds, numbers, tables, the snapshot served, the paths of what was made.
+
+    Raises:
+        LarderError: of the step that failed.
+    """
+    from jobs.commands.progress import NightProgress, title_of
+    from jobs.days_to_ingest import first_to_ingest
+
+    started = time.perf_counter()
+    layout = layout_of(settings)
+    first = first_to_ingest(layout, as_of)
+    with NightProgress() as progress:
+        outcomes = run_night(settings, as_of=as_of, first=first, on_step=progress, is_verbose=invocation.is_verbose)
+    reports: dict[str, JobReport] = {o.step: o.report for o in outcomes if o.report is not None}
+    steps = [
+        {"step": step, "title": title_of(step), "rows": r.rows, "numbers": r.as_dict()["numbers"], "seconds": r.seconds}
+        for step, r in reports.items()
+    ]
+    return {
+        "job": "night",
+        "as_of": as_of.isoformat(),
+        "first_ingested": first.isoformat(),
+        "seconds": round(time.perf_counter() - started, 1),
+        "steps": steps,
+        "metrics": reports[METRICS].as_dict()["numbers"] if METRICS in reports else {},
+        "metrics_table": reports[METRICS].details.get("table", "") if METRICS in reports else "",
+        "gates": reports[GATES].details.get("gates", []) if GATES in reports else [],
+        "gates_table": reports[GATES].details.get("table", "") if GATES in reports else "",
+        "snapshot": _served(settings),
+        "paths": paths_of(settings),
+    }
+
+
+def paths_of(settings: Settings) -> dict[str, str]:
+    """Where what a night makes lies, for those folders that are there."""
+    layout = layout_of(settings)
+    places = {
+        "tables": layout.root / "lake",
+        "models": layout.root / "artifacts",
+        "served lists": layout.store,
+        "reports": layout.root / "reports",
+        "Dagster runs": layout.dagster_home,
+    }
+    return {name: str(path) for name, path in places.items() if path.is_dir()}
+
+
+def backtest(
+    invocation: Invocation, settings: Settings, cut: dt.date, days: int, k: int, run_night: RunNight
+) -> Answer:
+    """The answer of `larder backtest`; the night of the day before `cut` is cooked first where its lists are missing.
+
+    Raises:
+        LarderError: of the night, or of the backtest.
+    """
+    known = invocation.day(dt.datetime.combine(cut - dt.timedelta(days=1), dt.time()))
+    from jobs import backtest as job
+    from jobs import session
+
+    lists = layout_of(settings).table(tables.TOP_N_LISTS)
+    spark = session.build(settings)
+    try:
+        if known not in delta_dates.dates(lists, tables.TOP_N_LISTS):
+            cook(invocation, settings, known, run_night)
+        report = job.run(spark, settings, cut=cut, days=days, k=k)
+    finally:
+        spark.stop()
+
+    def show(console: Console) -> None:
+        console.print(report.details["table"], markup=False, soft_wrap=True)
+        saved = report.details.get("paths") or report.details.get("saved")
+        if saved:
+            console.print(f"Saved: {saved}", markup=False, soft_wrap=True)
+
+    return Answer(report.as_dict(), show)
+
+
+def demo(invocation: Invocation, as_of: dt.date, run_night: RunNight) -> Answer:
+    """The answer of `larder demo`: the demo's shop, its night, one household's list, metrics, paths.
+
+    Raises:
+        EnvironmentUnfit: the demo's data package is not installed.
+        LarderError: of the step that failed.
+    """
+    from export.lookup import Lists
+    from jobs.demo_shop import write_demo_shop
+
+    root = Path(invocation.root or "demo-shop")
+    shop = write_demo_shop(root)
+    inside = invocation.over(config=invocation.config or root / "larder.toml", root=str(root), as_json=False, is_verbose=False)
+    settings = inside.settings()
+    facts = cook(inside, settings, as_of, run_night)
+    lists = Lists(layout_of(settings).store)
+    made = lists.get(_someone(settings), 10, "home", today=invocation.now().date())
+    facts |= {"shop": shop.as_dict(), "example": msgspec.to_builtins(made)}
+
+    def show(console: Console) -> None:
+        from jobs.commands.screens import show_list, show_night
+
+        show_night(console, facts)
+        show_list(console, made, is_stale=False)
+        console.print(
+            f"Try: larder --root {root} lookup {made.user_id} --placement discover", markup=False, soft_wrap=True
+        )
+
+    return Answer(facts, show)
+
+
+def _served(settings: Settings) -> str | None:
+    from export.local_store import LocalStore
+
+    pointer = LocalStore(layout_of(settings).store).pointer()
+    return pointer.snapshot if pointer else None
+
+
+def _someone(settings: Settings) -> str:
+    """A user with a list of their own: the first id in order, so that the demo shows the same list every time."""
+    from export.recipients import pinned_lists, user_ids
+
+    lists = pinned_lists(layout_of(settings).store)
+    users = user_ids(lists.current())
+    return next((user for user in users if lists.get(user, 1, "home").source == "personal"), users[0])

@@ -1,0 +1,156 @@
+"""Verbs for those who read lists or move the pointer. None of them starts a Java process."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+import typer
+
+from contracts.errors import ExitCode
+from jobs.commands.invocation import Answer, AsOfOption, Invocation, answer_of, command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PANEL: Final = "Read and serve: the web engineer, the email team"
+CARE: Final = "Care: the on-call engineer"
+PlacementOption = Annotated[str, typer.Option("--placement", help="Where the list shows.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the verbs."""
+    command(app, "lookup", panel=PANEL)(lookup)
+    command(app, "lists", panel=PANEL)(lists)
+    command(app, "digest", panel=PANEL)(digest)
+    command(app, "publish", panel=CARE)(publish)
+    command(app, "flip", panel=CARE)(flip)
+    command(app, "rollback", panel=CARE)(rollback)
+    command(app, "release", panel=CARE)(release)
+    command(app, "status", panel=CARE)(status)
+
+
+def lookup(
+    invocation: Invocation,
+    user: Annotated[str, typer.Argument(metavar="USER", help="The shop's user id, any text.")],
+    k: Annotated[int, typer.Option("-k", help="Items wanted.")] = 10,
+    placement: PlacementOption = "home",
+    segment: Annotated[str | None, typer.Option(help="Segment of a user the snapshot does not know.")] = None,
+) -> Answer:
+    """One user's list from the snapshot served now, in milliseconds.
+
+    Always answers once something was published: the user's own list, else the segment's, else the popular one, and
+    says which.
+    """
+    from export.lookup import Lists
+    from jobs.paths import layout_of
+    from jobs.status import age_hours
+
+    settings, now = invocation.settings(), invocation.now()
+    made = Lists(layout_of(settings).store).get(user, k, placement, segment=segment, today=now.date())
+    is_stale = age_hours(made.as_of, now) > settings.store.stale_after_hours
+
+    def show(console: Console) -> None:
+        from jobs.commands.screens import show_list
+
+        show_list(console, made, is_stale=is_stale)
+
+    return Answer({**msgspec.to_builtins(made), "is_stale": is_stale}, show)
+
+
+def lists(
+    invocation: Invocation,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.parquet", help="The file to write.")],
+    placement: PlacementOption = "home",
+) -> Answer:
+    """Every user's list as one Parquet file: user_id, rank, item_id, score, source, reason."""
+    from export.flat_lists import write_lists
+    from jobs.paths import layout_of
+
+    n_rows = write_lists(layout_of(invocation.settings()).store, out, placement=placement)
+    return Answer({"out": str(out), "placement": placement, "rows": n_rows})
+
+
+def digest(
+    invocation: Invocation,
+    as_of: AsOfOption = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder; a report folder by default.")] = None,
+) -> Answer:
+    """The email team's files: lists as JSON lines and CSV, the item catalogue, a manifest written last."""
+    from jobs import write_digest
+
+    day = _served_day(invocation) if as_of is None else invocation.day(as_of)
+    return answer_of(write_digest.run(invocation.settings(), as_of=day, out=out))
+
+
+def publish(invocation: Invocation, as_of: AsOfOption = None) -> Answer:
+    """Put the blessed lists of a date into the store. They are not served before `flip`."""
+    from jobs import publish_snapshot
+
+    return answer_of(publish_snapshot.run(invocation.settings(), as_of=invocation.day(as_of)))
+
+
+def flip(invocation: Invocation, as_of: AsOfOption = None) -> Answer:
+    """Serve the published snapshot of a date from now on: one compare-and-swap."""
+    from jobs import flip_pointer
+
+    day = invocation.day(as_of)
+    return answer_of(flip_pointer.run(invocation.settings(), as_of=day, at=invocation.now()))
+
+
+def rollback(
+    invocation: Invocation, reason: Annotated[str, typer.Option(help="Why, for the history.")] = "asked for by hand"
+) -> Answer:
+    """Serve the snapshot before the current one, within a second. The bad one is never served again.
+
+    The next flip is held until `larder release`, so that a night cannot undo the rollback.
+    """
+    from export.local_store import LocalStore
+    from jobs.paths import layout_of
+
+    store = LocalStore(layout_of(invocation.settings()).store)
+    pointer = store.rollback(reason=reason, at=invocation.now().isoformat(timespec="seconds"))
+    return Answer(msgspec.to_builtins(pointer))
+
+
+def release(
+    invocation: Invocation, reason: Annotated[str, typer.Option(help="Why, for the history.")] = "asked for by hand"
+) -> Answer:
+    """Allow flips again after a rollback."""
+    from export.local_store import LocalStore
+    from jobs.paths import layout_of
+
+    store = LocalStore(layout_of(invocation.settings()).store)
+    pointer = store.release(reason=reason, at=invocation.now().isoformat(timespec="seconds"))
+    return Answer(msgspec.to_builtins(pointer))
+
+
+def status(
+    invocation: Invocation,
+    fail_if_stale: Annotated[
+        bool, typer.Option("--fail-if-stale", help="Exit with 3 when nothing fresh is served; for monitoring.")
+    ] = False,
+) -> Answer:
+    """What is there: dates of every table and model, the snapshot served and its age, the last moves of the pointer."""
+    from jobs.status import status as look
+
+    found = look(invocation.settings(), now=invocation.now())
+
+    def show(console: Console) -> None:
+        from jobs.commands.status_screen import show_status
+
+        show_status(console, found)
+
+    is_bad = fail_if_stale and (found.is_stale or found.snapshot is None)
+    return Answer(msgspec.to_builtins(found), show, ExitCode.HELD if is_bad else ExitCode.OK)
+
+
+def _served_day(invocation: Invocation) -> dt.date:
+    """The date of the lists served now; yesterday before the first night, so that the job says what is missing."""
+    from export.local_store import LocalStore
+    from jobs.paths import layout_of
+
+    pointer = LocalStore(layout_of(invocation.settings()).store).pointer()
+    return dt.date.fromisoformat(pointer.snapshot[:10]) if pointer else invocation.day(None)
