@@ -4,10 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from contracts.errors import SnapshotCorrupt, SnapshotMissing
 from export.format.manifest import Manifest
+from export.format.records import Widths, join_record, key_hash
+from export.format.shards import HEAD, ShardFile, write_shard
 from export.verification import file_entry, verify
 
 Build = Callable[..., Manifest]
@@ -77,3 +80,20 @@ def test_a_record_in_another_users_place_is_found(tmp_path: Path, build: Build) 
     (folder / "manifest.json").write_bytes(msgspec.structs.replace(manifest, files=files).sealed().encode())
     with pytest.raises(SnapshotCorrupt, match="another user's shard"):
         verify(folder)
+
+
+def test_a_shards_index_is_checked_against_its_records(tmp_path: Path) -> None:
+    """A flipped bit in a key, and a record under a key that is not its user's, without any manifest to tell."""
+    widths = Widths(item_bits=3, source_bits=2)
+    record = join_record(b"ann", 0, [])
+    for key, is_flipped, message in ((key_hash(b"ann"), True, "index is damaged"), (7, False, "another user's key")):
+        path = tmp_path / "shard.bin"
+        with path.open("wb") as file:
+            write_shard(file, 0, np.array([key], dtype=np.uint64), np.array([len(record)]), [record])
+        data = bytearray(path.read_bytes())
+        if is_flipped:
+            assert [r.user_id for r in ShardFile(path, widths, expected_bytes=len(data)).records()] == [b"ann"]
+            data[HEAD.size + 3] ^= 1
+            path.write_bytes(data)
+        with pytest.raises(SnapshotCorrupt, match=message):
+            list(ShardFile(path, widths, expected_bytes=len(data)).records())
