@@ -122,9 +122,10 @@ def backtest(
 
     def show(console: Console) -> None:
         console.print(report.details["table"], markup=False, soft_wrap=True)
-        saved = report.details.get("paths") or report.details.get("saved")
+        saved = report.details.get("files")
         if saved:
-            console.print(f"Saved: {saved}", markup=False, soft_wrap=True)
+            files = saved.values() if isinstance(saved, dict) else [saved] if isinstance(saved, str) else saved
+            console.print(f"Saved: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
 
     return Answer(report.as_dict(), show)
 
