@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import errno
 import os
 import threading
@@ -41,6 +42,7 @@ def test_only_blessed_bytes_are_published(tmp_path: Path, store: LocalStore, bui
         "there is no blessing": tmp_path / "absent.json",
         "The gates hold": blessing_of(tmp_path / "held.json", manifest, verdict="held"),
         "other bytes": blessing_of(tmp_path / "other.json", manifest, manifest_sha256="0" * 64),
+        "names other": blessing_of(tmp_path / "day.json", manifest, as_of=dt.date(2026, 1, 2)),
         "cannot be read": tmp_path / "broken.json",
     }
     (tmp_path / "broken.json").write_text("{")

@@ -157,6 +157,43 @@ def test_a_missing_column_or_popular_list_is_refused(tmp_path: Path, build: Buil
         build(tmp_path / "s", reasons=["horoscope"])
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"item_id": ["a", "a"]}, "item id comes twice"),
+        ({"item_idx": [0, 0]}, "item index is out of range or comes twice"),
+        ({"item_idx": [-1, 0]}, "item index is out of range or comes twice"),
+        ({"item_id": ["a", None]}, "item_id has nulls"),
+    ],
+)
+def test_items_that_cannot_be_told_apart_are_refused(
+    tmp_path: Path, build: Build, change: dict[str, Any], message: str
+) -> None:
+    """One index, one id, one item."""
+    columns = {"item_idx": [0, 1], "item_id": ["a", "b"], "title": ["A", "B"], "category": ["c", "c"]}
+    items = pa.table({**columns, "price": [1.0, 1.0], "image_url": ["", ""], **change})
+    with pytest.raises(InputInvalid, match=message):
+        build(tmp_path / "s", items=items)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"segment": ["all", "all"]}, "Two lists for placement 'home', segment 'all'"),
+        ({"item_idx": [[0], []], "scores": [[1.0], []]}, "A fallback list is empty"),
+        ({"item_idx": [[0], [4]]}, "unknown item"),
+        ({"scores": [[1.0], [float("inf")]]}, "not finite"),
+    ],
+)
+def test_fallback_lists_that_cannot_be_served_are_refused(
+    tmp_path: Path, build: Build, change: dict[str, Any], message: str
+) -> None:
+    """Each placement and segment has one list, with items that exist."""
+    columns = {"placement": ["home", "home"], "segment": ["all", "x"], "item_idx": [[0], [1]], "scores": [[1.0], [1.0]]}
+    with pytest.raises(InputInvalid, match=message):
+        build(tmp_path / "s", fallbacks=pa.table({**columns, **change}))
+
+
 def test_a_build_over_an_older_one_leaves_nothing_of_it(tmp_path: Path, build: Build) -> None:
     """Eight shards, then two: only two are left."""
     build(tmp_path / "s", shards=8)

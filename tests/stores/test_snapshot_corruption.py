@@ -67,6 +67,34 @@ def test_counts_that_the_files_do_not_have_are_found(
         verify(tmp_path / "s")
 
 
+@pytest.mark.parametrize(
+    ("name", "records", "message"),
+    [
+        ("shard-00000.bin", 9, "records, the manifest says 9"),
+        ("fallbacks.msgpack", 9, "number of fallback lists"),
+    ],
+)
+def test_record_counts_that_a_file_does_not_have_are_found(
+    tmp_path: Path, build: Build, name: str, records: int, message: str
+) -> None:
+    """A file's records are counted, not believed."""
+    manifest = build(tmp_path / "s")
+    files = {**manifest.files, name: msgspec.structs.replace(manifest.files[name], records=records)}
+    (tmp_path / "s" / "manifest.json").write_bytes(msgspec.structs.replace(manifest, files=files).sealed().encode())
+    with pytest.raises(SnapshotCorrupt, match=message):
+        verify(tmp_path / "s")
+
+
+def test_list_counts_that_the_shards_do_not_have_are_found(tmp_path: Path, build: Build) -> None:
+    """Lists of each placement are counted."""
+    manifest = build(tmp_path / "s")
+    home = msgspec.structs.replace(manifest.placements["home"], lists=4)
+    changed = msgspec.structs.replace(manifest, placements={**manifest.placements, "home": home})
+    (tmp_path / "s" / "manifest.json").write_bytes(changed.sealed().encode())
+    with pytest.raises(SnapshotCorrupt, match="home has 3 lists, the manifest says 4"):
+        verify(tmp_path / "s")
+
+
 def test_a_record_in_another_users_place_is_found(tmp_path: Path, build: Build) -> None:
     """Two shards swapped, with a manifest that agrees with the swapped bytes."""
     folder = tmp_path / "s"
