@@ -252,7 +252,7 @@ def test_an_open_reader_survives_retention(store: LocalStore, night: Night) -> N
     assert snapshot.item(made.items[0]).item_id == "tea"
 
 
-@pytest.mark.parametrize("torn", [b"", b'{"sequence":2,"ki'])
+@pytest.mark.parametrize("torn", [b"", b'{"sequence":2,"ki', b"x" * 900])
 def test_a_history_line_lost_to_a_crash_is_written_by_the_next_move(
     store: LocalStore, night: Night, torn: bytes
 ) -> None:

@@ -138,6 +138,19 @@ def test_a_reader_keeps_what_it_has_when_the_new_one_cannot_be_opened(
         Lists(store).get("ann", 1, "home")
 
 
+def test_a_reader_that_misses_a_snapshot_reads_the_pointer_again(
+    store: LocalStore, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retention took the snapshot between the reader's two steps: the second try finds the new one."""
+    first = night(store, 1)
+    stale = store.pointer()
+    second = night(store, 2)
+    assert store.retain(keep=0) == [first]
+    answers = iter([stale, store.pointer()])
+    monkeypatch.setattr("export.lookup.read_pointer", lambda _: next(answers))
+    assert Lists(store).get("ann", 1, "home").snapshot == second
+
+
 def test_a_snapshot_can_be_read_before_it_is_published(tmp_path: Path, build: Callable[..., object]) -> None:
     """The gates look into the build directory itself."""
     build(tmp_path / "s")
