@@ -18,7 +18,7 @@ from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import ingest_events, metric_tables, storage, update_interactions
 from jobs.evaluate_holdout import headlines
-from jobs.measure import measure, plan_of
+from jobs.measure import measure, plan_of, truth_frame
 from jobs.paths import layout_of
 from models.measures import FULL, Row
 
@@ -46,11 +46,7 @@ def run(spark: SparkSession, settings: Settings, *, cut: dt.date, days: int, k: 
     _require_lists(spark, layout, known)
     ingested = _ingest_window(spark, settings, layout, cut, last)
     through = _last_day(spark, layout, cut, last)
-    lists = storage.read_as_of(spark, layout, tables.TOP_N_LISTS, known)
-    ranked = storage.read_as_of(spark, layout, tables.RANKED, known)
-    rows = measure(spark, settings, as_of=known, cut=cut, days=days, lists=lists, ranked=ranked)
-    if not rows:
-        raise _nothing_followed(layout, cut, last)
+    rows = _measure(spark, settings, layout, cut=cut, days=days)
     facts = _facts(settings, rows, cut=cut, last=last, through=through)
     paths = _save(layout, settings, rows, facts, cut)
     parts = metric_tables.sections(rows, plan_of(settings))
@@ -62,6 +58,20 @@ def run(spark: SparkSession, settings: Settings, *, cut: dt.date, days: int, k: 
         details={"table": "\n".join([*facts, "", metric_tables.as_text(parts)]), "files": paths},
         seconds=time.perf_counter() - started,
     )
+
+
+def _measure(spark: SparkSession, settings: Settings, layout: Layout, *, cut: dt.date, days: int) -> list[Row]:
+    known = cut - dt.timedelta(days=1)
+    lists = storage.read_as_of(spark, layout, tables.TOP_N_LISTS, known)
+    ranked = storage.read_as_of(spark, layout, tables.RANKED, known)
+    truth = truth_frame(spark, settings, as_of=known, cut=cut, days=days).persist()
+    try:
+        rows = measure(spark, settings, cut=cut, truth=truth, lists=lists, ranked=ranked)
+    finally:
+        truth.unpersist()
+    if not rows:
+        raise _nothing_followed(layout, cut, cut + dt.timedelta(days=days - 1))
+    return rows
 
 
 def _require_lists(spark: SparkSession, layout: Layout, known: dt.date) -> None:

@@ -17,15 +17,16 @@ from contracts.errors import HeldByGate
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
-from features import list_checks
 from features.catalogue import ALL_USERS
+from features.coverage import users_without_any
 from jobs import metric_tables, storage
 from jobs.build_features import catalogue_as_of
+from jobs.kernels.list_checks import faults
 from jobs.kitchens import kitchen_of
 from jobs.metric_tables import Numbers
 from jobs.paths import layout_of
 from jobs.train_ranker import window_cuts
-from models.measures import FULL, MINUS, OURS
+from models.measures import FULL, MINUS, OURS, SOURCE
 
 FORBIDDEN: Final = ("unknown", "not_recommendable", "already_bought", "repeated")
 
@@ -87,12 +88,12 @@ def _list_gates(spark: SparkSession, settings: Settings, layout: Layout, as_of: 
     lists = storage.read_as_of(spark, layout, tables.TOP_N_LISTS, as_of)
     histories = storage.read_as_of(spark, layout, tables.HISTORIES, as_of)
     kitchen = kitchen_of(spark, settings, layout, as_of)
-    rows = list_checks.faults(lists, histories, kitchen, settings.placements, repeats=settings.shop.repeats).collect()
+    rows = faults(lists, histories, kitchen, settings.placements, repeats=settings.shop.repeats).collect()
     counts = {row["placement"]: row.asDict() for row in rows}
     users = catalogue_as_of(spark, layout, as_of)[1].select("user_idx", "segment").fillna({"segment": ALL_USERS})
     n_users = users.count()
     covered = _segments_covered(spark, layout, settings, as_of)
-    alone = list_checks.users_without_any(users, lists, covered).collect() if covered else []
+    alone = users_without_any(users, lists, covered).collect() if covered else []
     missing = {row["placement"]: row["n"] for row in alone}
     for placement in settings.placements:
         without = missing.get(placement, 0)
@@ -147,7 +148,7 @@ def _quality_gates(spark: SparkSession, settings: Settings, layout: Layout, as_o
 
 def _beats_best_source(numbers: Numbers, placement: str, settings: Settings, metric: str) -> Gate:
     """Red where the best source is ahead by more than chance: the whole interval of the difference is below zero."""
-    found = [(s, numbers.row(FULL, placement, MINUS + s, metric)) for s in settings.candidates.sources]
+    found = [(s, numbers.row(FULL, placement, MINUS + SOURCE + s, metric)) for s in settings.candidates.sources]
     measured = [(row["value"], source, row) for source, row in found if row is not None]
     name = "beats_best_source"
     if not measured:

@@ -13,17 +13,18 @@ from contracts import tables
 from contracts.errors import InputMissing
 from contracts.report import JobReport
 from contracts.settings import Settings
-from features.blocks import candidates_of
-from features.ranking import Boosters, rank, with_candidates
+from features.user_rows import with_candidates
 from jobs import metric_tables, storage, windows
 from jobs.artifacts import SharedFolder
+from jobs.kernels.blocks import candidates_of
+from jobs.kernels.ranking import Boosters, rank
 from jobs.kitchens import kitchen_of, users_of
 from jobs.measure import measure, plan_of, to_frame, truth_frame
 from jobs.paths import layout_of
 from jobs.rerank_lists import list_frame
 from jobs.train_ranker import window_cuts
 from models import artifact
-from models.measures import FULL, OURS, Row
+from models.measures import FULL, MINUS, OURS, Row
 
 
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
@@ -69,7 +70,7 @@ def headlines(rows: list[Row], settings: Settings) -> dict[str, float]:
             numbers[name] = row["value"]
             if row["metric"] == f"ndcg_{k}":
                 numbers |= {f"{name}_low": row["low"], f"{name}_high": row["high"]}
-        elif row["metric"] in {f"ndcg_{k}", "recall_ceiling"}:
+        elif not row["system"].startswith(MINUS) and row["metric"] in {f"ndcg_{k}", "recall_ceiling"}:
             numbers[f"{row['placement']}_{row['system']}_{row['metric']}"] = row["value"]
     return numbers
 
@@ -81,7 +82,7 @@ def _measure(spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt
     ranked = _ranked(spark, settings, truth, known=known, as_of=as_of).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         lists = list_frame(spark, settings, ranked, as_of=known)
-        rows = measure(spark, settings, as_of=as_of, cut=cut, days=days, lists=lists, ranked=ranked, truth=truth)
+        rows = measure(spark, settings, cut=cut, truth=truth, lists=lists, ranked=ranked)
     finally:
         ranked.unpersist()
         truth.unpersist()
@@ -104,7 +105,8 @@ def _ranked(spark: SparkSession, settings: Settings, truth: DataFrame, *, known:
         )
     artifact.verify(folder)
     kitchen = kitchen_of(spark, settings, layout, known)
-    users = users_of(spark, layout, known).join(F.broadcast(truth.select("user_idx")), "user_idx", "left_semi")
+    counted = users_of(spark, layout, known).join(F.broadcast(truth.select("user_idx")), "user_idx", "left_semi")
+    users = counted.repartition(spark.sparkContext.defaultParallelism, "user_idx")
     boosters = Boosters(SharedFolder(spark, folder).open, "holdout")
     proposed = with_candidates(users, candidates_of(users, kitchen))
     return rank(proposed, kitchen, boosters, settings.placements, repeats=settings.shop.repeats)

@@ -12,9 +12,10 @@ from pyspark.sql import functions as F
 
 from contracts import tables
 from contracts.settings import Settings
-from features import holdout, measuring
+from features import holdout
 from jobs import storage
 from jobs.build_features import catalogue_as_of
+from jobs.kernels import measuring
 from jobs.kitchens import kitchen_of, users_of
 from jobs.paths import layout_of
 from models import metrics
@@ -38,12 +39,10 @@ def measure(
     spark: SparkSession,
     settings: Settings,
     *,
-    as_of: dt.date,
     cut: dt.date,
-    days: int,
+    truth: DataFrame,
     lists: DataFrame,
-    ranked: DataFrame | None = None,
-    truth: DataFrame | None = None,
+    ranked: DataFrame,
 ) -> list[Row]:
     """Rows of the table `metrics` without `as_of`; none where no user counts.
 
@@ -53,23 +52,22 @@ def measure(
     Args:
         spark: session.
         settings: what is measured.
-        as_of: date of the catalogue whose exclusions hold.
         cut: first day of the window; artifacts and features of the day before are there.
-        days: length of the window; its interactions are there.
+        truth: the result of `truth_frame`; used more than once, so better persisted.
         lists: `placement`, `user_idx`, `item_idx` (best first) as a person would have seen them.
-        ranked: the same with everything the ranker scored, for AUC; the lists where it is not given.
-        truth: the result of `truth_frame`, made here where it is not given.
+        ranked: the same with all that the ranker scored, for AUC.
 
     Raises:
         InputMissing: artifacts or features of the day before `cut` are not there.
     """
-    if truth is None:
-        truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days)
     known = cut - dt.timedelta(days=1)
     kitchen = kitchen_of(spark, settings, layout_of(settings), known)
-    users = users_of(spark, layout_of(settings), known).join(F.broadcast(truth), "user_idx")
-    users = measuring.with_lists(users, plan_of(settings), lists, lists if ranked is None else ranked)
-    table = measuring.measured(users, kitchen, plan_of(settings)).toArrow().sort_by("user_idx")
+    judged = measuring.with_lists(truth, plan_of(settings), lists, ranked)
+    users = users_of(spark, layout_of(settings), known).join(
+        F.broadcast(truth.select("user_idx")), "user_idx", "left_semi"
+    )
+    spread = users.join(judged, "user_idx").repartition(spark.sparkContext.defaultParallelism, "user_idx")
+    table = measuring.measured(spread, kitchen, plan_of(settings)).toArrow().sort_by("user_idx")
     rows = _rows(table, settings, int(kitchen.catalogue().allowed.sum())) if table.num_rows else []
     return [{"cut": cut, **row} for row in rows]
 
@@ -80,7 +78,7 @@ def to_frame(spark: SparkSession, rows: list[Row]) -> DataFrame:
 
 
 def truth_frame(spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt.date, days: int) -> DataFrame:
-    """The result of `features.holdout.truth` for a window, of the lake's tables."""
+    """The result of `features.holdout.truth` for a window; the catalogue of `as_of` says what is excluded."""
     layout = layout_of(settings)
     return holdout.truth(
         storage.read(spark, layout, tables.INTERACTIONS),

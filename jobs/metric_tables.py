@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from models.measures import FULL, MINUS, OURS, UNION, WITHIN, Plan, Row
+from models.measures import FULL, MINUS, OURS, SOURCE, UNION, WITHIN, Plan, Row
 
 NAMES: Final = {
     OURS: "two-stage lists",
@@ -87,7 +87,7 @@ def as_markdown(title: str, facts: Iterable[str], parts: Iterable[Section]) -> s
 
 def _systems(plan: Plan) -> list[tuple[str, str]]:
     named = [(system, NAMES[system]) for system in REFERENCES]
-    return named + [(source, f"source {source}") for source in plan.sources]
+    return named + [(SOURCE + source, f"source {source}") for source in plan.sources]
 
 
 def _full(numbers: Numbers, plan: Plan, placement: str, where: str) -> Section:
@@ -122,11 +122,11 @@ def _within(numbers: Numbers, plan: Plan, placement: str, where: str) -> Section
 def _sources(numbers: Numbers, plan: Plan, placement: str, where: str) -> Section:
     rows: list[tuple[str, ...]] = [
         (
-            NAMES.get(system, f"source {system}"),
+            name,
             numbers.text(FULL, placement, system, "recall_ceiling"),
             numbers.text(FULL, placement, system, "unique_share"),
         )
-        for system in (UNION, *plan.sources)
+        for system, name in [(UNION, NAMES[UNION]), *[(SOURCE + source, source) for source in plan.sources]]
         if numbers.row(FULL, placement, system, "recall_ceiling") is not None
     ]
     header = ("source", "share of purchases proposed", "proposed by it alone")

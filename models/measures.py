@@ -19,6 +19,7 @@ WITHIN: Final = "candidate_set"
 OURS: Final = "two_stage"
 UNION: Final = "candidates"
 MINUS: Final = f"{OURS}_minus_"
+SOURCE: Final = "source_"  # before a source's name, as `popular` is a reference and a source
 
 Row = dict[str, Any]  # one row of the table `metrics`, without `as_of`
 
@@ -104,7 +105,8 @@ def measure_block(
     for placement, repeats in plan.placements:
         truth = block.truth[placement]
         left_out = np.zeros(0, dtype=np.int64) if repeats else keys_of(block.bought.rows, block.bought.item_idx)
-        for system in _systems(block, plan, assortment, placement, left_out):
+        alone = list(_single_sources(block, plan, left_out))
+        for system in [*_systems(block, plan, assortment, placement, left_out), *alone]:
             key = Key(FULL, placement, system.name, "auc")
             values |= _accuracy(key, system, truth, plan)
             values[key] = metrics.auc_then_popular(system.ranking, truth, assortment, left_out)
@@ -113,7 +115,7 @@ def measure_block(
             values[key._replace(metric=f"novelty_{plan.k}")] = np.where(truth.counts > 0, seen, np.nan)
             lists[placement, system.name] = top
         values |= _ceilings(block, plan, placement, truth)
-        values |= _within(block, plan, assortment, placement, left_out)
+        values |= _within(block, plan, assortment, placement, left_out, alone)
     return values, lists
 
 
@@ -124,7 +126,6 @@ def _systems(block: Block, plan: Plan, assortment: Assortment, placement: str, l
     own = own.where(~is_in(own.keys, left_out))
     yield System("personal_then_popular", references.then_popular(own, assortment, left_out, k=k), own)
     yield System("popular", references.popular(assortment, left_out, n_rows=n, k=k), no_ranking(n))
-    yield from _single_sources(block, plan, left_out)
 
 
 def _single_sources(block: Block, plan: Plan, left_out: Int64) -> Iterator[System]:
@@ -136,7 +137,7 @@ def _single_sources(block: Block, plan: Plan, left_out: Int64) -> Iterator[Syste
         yield System("als_alone", ranking.top(plan.depth), ranking)
     for column, source in enumerate(plan.sources):
         ranking = references.by_source_rank(rows, items, block.ranks[keep, column], n_rows=n)
-        yield System(source, ranking.top(plan.depth), ranking)
+        yield System(SOURCE + source, ranking.top(plan.depth), ranking)
 
 
 def _accuracy(key: Key, system: System, truth: Truth, plan: Plan) -> dict[Key, Float64]:
@@ -151,7 +152,9 @@ def _accuracy(key: Key, system: System, truth: Truth, plan: Plan) -> dict[Key, F
     return {key._replace(metric=name): value for name, value in values.items()}
 
 
-def _within(block: Block, plan: Plan, assortment: Assortment, placement: str, left_out: Int64) -> dict[Key, Float64]:
+def _within(
+    block: Block, plan: Plan, assortment: Assortment, placement: str, left_out: Int64, alone: list[System]
+) -> dict[Key, Float64]:
     """Metrics where only the user's candidates exist: truth outside them does not count."""
     all_keys = keys_of(block.rows, block.items)
     keep = ~is_in(all_keys, left_out)
@@ -164,7 +167,7 @@ def _within(block: Block, plan: Plan, assortment: Assortment, placement: str, le
         System(OURS, ours.top(plan.depth), ranked),
         System("personal_then_popular", personal.top(plan.depth), personal),
         System("popular", popular.top(plan.depth), popular),
-        *_single_sources(block, plan, left_out),
+        *alone,
     ]
     n_candidates = np.bincount(rows, minlength=n).astype(np.int64)
     values: dict[Key, Float64] = {}
@@ -187,6 +190,6 @@ def _ceilings(block: Block, plan: Plan, placement: str, truth: Truth) -> dict[Ke
 
     values = {Key(FULL, placement, UNION, "recall_ceiling"): share(np.ones(len(rows)))}
     for column, source in enumerate(plan.sources):
-        values[Key(FULL, placement, source, "recall_ceiling")] = share(proposed[:, column])
-        values[Key(FULL, placement, source, "unique_share")] = share(alone[:, column])
+        values[Key(FULL, placement, SOURCE + source, "recall_ceiling")] = share(proposed[:, column])
+        values[Key(FULL, placement, SOURCE + source, "unique_share")] = share(alone[:, column])
     return values

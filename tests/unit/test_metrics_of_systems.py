@@ -8,7 +8,7 @@ from models.list_checks import Rules, count_faults
 from models.measures import FULL, UNION, WITHIN, Block, Key, Plan, measure_block
 from models.rankings import Ranking, assortment_of, truth_of
 
-PLAN = Plan((("home", True), ("discover", False)), ("own", "als"), 2)
+PLAN = Plan((("home", True), ("discover", False)), ("own", "als", "popular"), 2)
 # Item 5 may not be recommended; the popular ones are 0, then 1, then 2.
 ASSORTMENT = assortment_of(np.array([9, 5, 3, 0, 0, 0]), np.array([True] * 5 + [False]))
 NAN = np.nan
@@ -30,8 +30,8 @@ def _block() -> Block:
         bought=Pairs(**values),
         rows=np.array([0, 0, 0, 1, 1]),
         items=np.array([1, 3, 4, 0, 2], dtype=np.int32),
-        scores=np.array([[NAN, 0.9], [1.0, 0.2], [NAN, 0.5], [1.0, 0.1], [NAN, 0.7]], dtype=np.float32),
-        ranks=np.array([[0, 1], [1, 0], [0, 2], [1, 0], [0, 1]], dtype=np.int16),
+        scores=np.array([[NAN, 0.9, 5], [1, 0.2, 0], [NAN, 0.5, 0], [1, 0.1, 9], [NAN, 0.7, 3]], dtype=np.float32),
+        ranks=np.array([[0, 1, 0], [1, 0, 0], [0, 2, 1], [1, 0, 0], [0, 1, 2]], dtype=np.int16),
         lists={"home": home, "discover": discover},
         ranked={"home": home, "discover": discover},
         truth={
@@ -52,11 +52,12 @@ VALUES, LISTS = measure_block(_block(), PLAN, ASSORTMENT)
         ("home", "personal_then_popular", [[3, 0], [0, 1]]),
         ("home", "popular", [[0, 1], [0, 1]]),
         ("home", "als_alone", [[1, 4], [2, 0]]),
-        ("home", "own", [[3, -1], [0, -1]]),
-        ("home", "als", [[1, 4], [2, -1]]),
+        ("home", "source_own", [[3, -1], [0, -1]]),
+        ("home", "source_als", [[1, 4], [2, -1]]),
+        ("home", "source_popular", [[4, -1], [2, -1]]),
         ("discover", "popular", [[0, 1], [1, 2]]),
         ("discover", "als_alone", [[1, 4], [2, -1]]),
-        ("discover", "own", [[-1, -1], [-1, -1]]),
+        ("discover", "source_own", [[-1, -1], [-1, -1]]),
     ],
 )
 def test_every_system_lists_what_its_rule_says(placement: str, system: str, expected: list[list[int]]) -> None:
@@ -80,9 +81,9 @@ def test_every_system_lists_what_its_rule_says(placement: str, system: str, expe
         # 3 is first of 3 negatives (0, 2, 4), 1 follows below 4 and 0 and above 2, 8 is below all.
         (Key(FULL, "home", "two_stage", "auc"), [(1 + 1 / 3 + 0) / 3, 3 / 4]),
         (Key(FULL, "home", UNION, "recall_ceiling"), [2 / 3, 1.0]),
-        (Key(FULL, "home", "als", "recall_ceiling"), [1 / 3, 0.0]),
-        (Key(FULL, "home", "own", "unique_share"), [1 / 3, 1.0]),
-        (Key(FULL, "discover", "als", "unique_share"), [1 / 2, NAN]),
+        (Key(FULL, "home", "source_als", "recall_ceiling"), [1 / 3, 0.0]),
+        (Key(FULL, "home", "source_own", "unique_share"), [1 / 3, 1.0]),
+        (Key(FULL, "discover", "source_als", "unique_share"), [1 / 2, NAN]),
     ],
 )
 def test_values_by_hand(key: Key, expected: list[float]) -> None:

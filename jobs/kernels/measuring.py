@@ -22,20 +22,25 @@ from models.user_block import UserBlock, read_block
 SCHEMA = "user_idx int, numbers array<float>, tops array<int>"
 
 
-def with_lists(users: DataFrame, plan: Plan, lists_: DataFrame, ranked: DataFrame) -> DataFrame:
-    """`users` with the columns `list_i` and `ranked_i` of the plan's placement i; null for users without.
+def with_lists(truth: DataFrame, plan: Plan, lists_: DataFrame, ranked: DataFrame) -> DataFrame:
+    """`truth` with the columns `list_i` and `ranked_i` of the plan's placement i; null for users without.
 
     Args:
-        users: one row a user.
+        truth: one row a user.
         plan: its placements.
         lists_: `placement`, `user_idx`, `item_idx` (best first).
         ranked: the same, all that the ranker scored.
     """
-    for position, (placement, _) in enumerate(plan.placements):
-        for name, rows in (("list", lists_), ("ranked", ranked)):
-            chosen = rows.where(F.col("placement") == placement)
-            column = F.col("item_idx").alias(f"{name}_{position}")
-            users = users.join(chosen.select("user_idx", column), "user_idx", "left")
+    users = truth
+    for name, rows in (("list", lists_), ("ranked", ranked)):
+        columns = [
+            F.first(F.when(F.col("placement") == placement, F.col("item_idx")), ignorenulls=True).alias(
+                f"{name}_{position}"
+            )
+            for position, (placement, _) in enumerate(plan.placements)
+        ]
+        of_user = rows.join(F.broadcast(truth.select("user_idx")), "user_idx", "left_semi").groupBy("user_idx")
+        users = users.join(of_user.agg(*columns), "user_idx", "left")
     return users
 
 
