@@ -112,3 +112,29 @@ def test_a_digest_that_failed_has_no_success_file(tmp_path: Path, store: LocalSt
     with pytest.raises(SnapshotCorrupt, match="damaged"):
         write_digest(store, tmp_path / "d", placement="home", k=3, recipients=["ann", "bob"])
     assert not (tmp_path / "d" / "_SUCCESS").exists()
+
+
+def test_recipients_of_a_damaged_record_are_not_mailed_a_fallback(
+    tmp_path: Path, store: LocalStore, night: Night
+) -> None:
+    """A page may answer with another list; a mail cannot be taken back."""
+    snapshot = night(store, 1)
+    path = store.root / "snapshots" / snapshot / "shard-00000.bin"
+    users = [user for user in ("ann", "bob") if user.encode() in path.read_bytes()]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(SnapshotCorrupt, match="damaged"):
+        write_digest(store, tmp_path / "d", placement="home", k=3, recipients=users)
+
+
+def test_a_flip_in_the_middle_changes_nothing(
+    tmp_path: Path, store: LocalStore, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows come from the snapshot that was current at the start."""
+    first = night(store, 1)
+    monkeypatch.setattr("export.digest.user_ids", lambda _: night(store, 2) and ["ann", "bob"])
+    assert write_digest(store, tmp_path / "d", placement="home", k=3).snapshot == first
+    pointer = store.pointer()
+    assert pointer is not None
+    assert pointer.snapshot != first
+    lines = (tmp_path / "d" / "lists.jsonl").read_text().splitlines()
+    assert [json.loads(line)["snapshot"] for line in lines] == [first, first]
