@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+
+from contracts import tables
+from contracts.errors import HeldByGate
+from contracts.settings import Candidates, Evaluation, Gates, Placement, Settings
+from jobs import check_gates, storage
+from jobs.kernels.blocks import Kitchen
+from jobs.measure import ROW_DDL
+from models import item_arrays
+
+AS_OF = dt.date(2026, 3, 1)
+CUT = dt.date(2026, 2, 2)
+SOURCES = ("als", "popular")
+PLACEMENTS = {"home": Placement(repeats=True, length=2), "discover": Placement(repeats=False, length=2)}
+# Items 0 to 3 may be recommended, 4 not. User 1 bought 0, user 2 nothing that stands.
+GOOD = [("home", 1, [0, 1]), ("home", 2, [2, 3]), ("discover", 1, [1, 2]), ("discover", 2, [0, 1])]
+FALLBACKS = [("home", "all", [0, 1], [1.0, 0.5]), ("discover", "all", [0, 1], [1.0, 0.5])]
+
+
+def _metric(placement: str, system: str, value: float, low: float, high: float) -> tuple[Any, ...]:
+    return (CUT, "full_catalogue", placement, system, "ndcg_10", value, low, high, 100)
+
+
+METRICS = [
+    _metric(placement, system, *numbers)
+    for placement in PLACEMENTS
+    for system, numbers in {
+        "two_stage": (0.30, 0.28, 0.32),
+        "two_stage_minus_source_als": (0.10, 0.05, 0.15),
+        "two_stage_minus_source_popular": (0.02, 0.01, 0.03),
+    }.items()
+]
+
+
+class Night:
+    """A night of two users whose tables are frames; a test replaces rows and asks for the verdict."""
+
+    def __init__(self, spark: SparkSession, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.spark, self.root = spark, root
+        self.rows: dict[str, list[tuple[Any, ...]]] = {
+            "top_n_lists": list(GOOD), "fallback_lists": list(FALLBACKS), "metrics": list(METRICS),
+        }  # fmt: skip
+        self.users = [(1, "all"), (2, "all")]
+        self.cuts = [dt.date(2026, 2, 1), dt.date(2026, 1, 4)]
+        monkeypatch.setattr(storage, "read_as_of", self._read)
+        monkeypatch.setattr(check_gates, "window_cuts", lambda *_: self.cuts)
+        monkeypatch.setattr(check_gates, "catalogue_as_of", lambda *_: (None, self._frame_of_users()))
+        monkeypatch.setattr(check_gates, "kitchen_of", lambda *_: self._kitchen())
+
+    def check(self, **gates: Any) -> Any:
+        """The report of the gates."""
+        settings = Settings(
+            root=str(self.root),
+            candidates=Candidates(sources=SOURCES),
+            placements=PLACEMENTS,
+            evaluation=Evaluation(k=10),
+            gates=Gates(**gates),
+        )
+        return check_gates.run(self.spark, settings, as_of=AS_OF)
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """The verdict file."""
+        text = (self.root / "blessings" / "2026-03-01-gates.json").read_text(encoding="utf-8")
+        loaded: dict[str, Any] = json.loads(text)
+        return loaded
+
+    def _read(self, _spark: SparkSession, _layout: object, table: tables.Table, as_of: dt.date) -> Any:
+        assert as_of == AS_OF
+        if table.name == "histories":
+            rows = [(1, [0], [1], [1.0]), (2, [1], [1], [0.0])]
+            ddl = "user_idx int, item_idx array<int>, baskets array<int>, quantities array<float>"
+            return self.spark.createDataFrame(rows, ddl)
+        ddl = {
+            "top_n_lists": "placement string, user_idx int, item_idx array<int>",
+            "fallback_lists": "placement string, segment string, item_idx array<int>, scores array<float>",
+            "metrics": ROW_DDL,
+        }[table.name]
+        return self.spark.createDataFrame(self.rows[table.name], ddl)
+
+    def _frame_of_users(self) -> Any:
+        return self.spark.createDataFrame(self.users, "user_idx int, segment string")
+
+    def _kitchen(self) -> Kitchen:
+        folder = self.root / "item_arrays"
+        n = 5
+        columns: dict[str, list[Any]] = {name: [1.0] * n for name in item_arrays.NUMBERS}
+        columns |= {name: [None] * n for name in item_arrays.CODES}
+        columns |= {"item_idx": list(range(n)), "is_recommendable": [True] * 4 + [False], "title": [None] * n}
+        item_arrays.save(folder, pa.table(columns), about={})
+        return Kitchen((lambda: folder, lambda: folder, lambda: folder), Candidates(sources=SOURCES), AS_OF)
+
+
+@pytest.fixture
+def night(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Night:
+    """A good night."""
+    return Night(spark, tmp_path, monkeypatch)
+
+
+def test_a_good_night_is_green_twice(night: Night) -> None:
+    """Every gate of both placements is green; a second run writes the same verdict."""
+    report = night.check(min_ndcg={"home": 0.25})
+    first = night.verdict
+    assert first["is_green"]
+    assert [(gate["name"], gate["placement"]) for gate in first["gates"]] == [
+        ("coverage_users", "home"), ("full_lists", "home"), ("banned_items", "home"),
+        ("coverage_users", "discover"), ("full_lists", "discover"), ("banned_items", "discover"),
+        ("beats_best_source", "home"), ("beats_best_source", "discover"), ("min_ndcg_10", "home"),
+    ]  # fmt: skip
+    assert report.rows == {"gates_green": 9}
+    assert report.numbers["home_beats_best_source"] == 0.02
+    night.check(min_ndcg={"home": 0.25})
+    assert night.verdict == first
+
+
+@pytest.mark.parametrize(
+    ("lists", "note"),
+    [
+        ([*GOOD[:3], ("discover", 2, [0, 4])], "0 unknown, 1 not_recommendable, 0 already_bought, 0 repeated"),
+        ([*GOOD[:3], ("discover", 2, [5, 0])], "1 unknown, 0 not_recommendable, 0 already_bought, 0 repeated"),
+        ([*GOOD[:2], ("discover", 1, [0, 2]), GOOD[3]], "0 unknown, 0 not_recommendable, 1 already_bought, 0 repeated"),
+        ([*GOOD[:3], ("discover", 2, [0, 0])], "0 unknown, 0 not_recommendable, 0 already_bought, 1 repeated"),
+    ],
+)
+def test_an_item_that_must_not_be_there_holds_the_night(night: Night, lists: list[tuple[Any, ...]], note: str) -> None:
+    """The message names gate, value, limit and what is wrong; the verdict file is written."""
+    night.rows["top_n_lists"] = lists
+    with pytest.raises(HeldByGate) as held:
+        night.check()
+    assert held.value.what == (
+        f"1 of 8 gates hold the night of 2026-03-01: banned_items of discover is 1, the limit is 0 ({note})."
+    )
+    assert held.value.exit_code == 3
+    assert [gate["name"] for gate in night.verdict["gates"] if not gate["is_green"]] == ["banned_items"]
+
+
+def test_every_red_gate_is_named(night: Night) -> None:
+    """A user whom nothing reaches, a short list, and a ranker behind a source, in one message."""
+    night.users.append((3, "b"))
+    night.rows["fallback_lists"] = [FALLBACKS[0], ("discover", "a", [0], [1.0])]
+    night.rows["top_n_lists"] = [("home", 1, [0]), *GOOD[1:]]
+    night.rows["metrics"] = [*METRICS[:-1], _metric("discover", "two_stage_minus_source_popular", -0.04, -0.06, -0.02)]
+    with pytest.raises(HeldByGate) as held:
+        night.check()
+    assert "coverage_users of discover is 0.666667, the limit is 1 (1 of 3 users" in held.value.what
+    assert "full_lists of home is 0.5, the limit is 0.99 (1 of 2 lists)" in held.value.what
+    assert "beats_best_source of discover is -0.04, the limit is 0 " in held.value.what
+    assert "source popular" in held.value.what
+    assert "coverage_users of home" not in held.value.what
+
+
+def test_a_source_ahead_by_chance_does_not_hold_the_night(night: Night) -> None:
+    """The difference is below zero, its interval is not."""
+    night.rows["metrics"] = [*METRICS[:-1], _metric("discover", "two_stage_minus_source_popular", -0.01, -0.03, 0.01)]
+    assert night.check().numbers["discover_beats_best_source"] == -0.01
+
+
+def test_what_was_not_measured_is_red(night: Night) -> None:
+    """No metrics of a placement: neither its sources nor its floor can be passed."""
+    night.rows["metrics"] = METRICS[:3]
+    with pytest.raises(HeldByGate, match=r"min_ndcg_10 of discover is not measured, the limit is 0\.1") as held:
+        night.check(min_ndcg={"discover": 0.1})
+    assert "beats_best_source of discover is not measured" in held.value.what
+
+
+def test_a_young_shop_has_nothing_held_out(night: Night) -> None:
+    """With one past window the gates on lists alone decide, unless a floor was asked for."""
+    night.cuts = night.cuts[:1]
+    assert night.check().rows == {"gates_green": 6}
+    with pytest.raises(HeldByGate, match="not measured"):
+        night.check(min_ndcg={"home": 0.1})
