@@ -95,14 +95,15 @@ def _of_column(gxe: Any, column: Column) -> list[Expectation]:
 
 
 def _value_sets(table: Table, settings: Settings) -> dict[str, list[object]]:
-    placements: list[object] = sorted(settings.placements)
-    return {
-        tables.EVENTS.name: {"event_type": sorted(settings.shop.event_types)},
+    placements: list[object] = [*sorted(settings.placements)]
+    sets: dict[str, dict[str, list[object]]] = {
+        tables.EVENTS.name: {"event_type": [*sorted(settings.shop.event_types)]},
         tables.RANKED.name: {"placement": placements},
         tables.TOP_N_LISTS.name: {"placement": placements},
         tables.FALLBACK_LISTS.name: {"placement": placements},
         tables.METRICS.name: {"protocol": ["candidate_set", "full_catalogue"]},
-    }.get(table.name, {})
+    }
+    return sets.get(table.name, {})
 
 
 def _parallel(*names: str) -> Rule:
@@ -110,14 +111,19 @@ def _parallel(*names: str) -> Rule:
     return Rule("arrays_are_parallel", sizes)
 
 
+_ASCENDING: Final = Rule("items_ascend", "item_idx = array_sort(array_distinct(item_idx))")
+_DISTINCT: Final = Rule("items_are_distinct", "size(array_distinct(item_idx)) = size(item_idx)")
+_INDICES: Final = Rule("items_are_indices", "coalesce(array_min(item_idx), 0) >= 0")
+_FINITE: Final = Rule("scores_are_finite", "forall(scores, s -> NOT isnan(s) AND abs(s) < CAST('Infinity' AS FLOAT))")
+_LIST: Final = (_DISTINCT, _INDICES, _FINITE)
+
+
 def _written(settings: Settings) -> dict[str, tuple[Rule, ...]]:
-    n_sources = len(settings.candidates.sources)
-    ascending = Rule("items_ascend", "item_idx = array_sort(array_distinct(item_idx))")
-    distinct = Rule("items_are_distinct", "size(array_distinct(item_idx)) = size(item_idx)")
-    known = Rule("items_are_indices", "coalesce(array_min(item_idx), 0) >= 0")
-    finite = Rule("scores_are_finite", "forall(scores, s -> NOT isnan(s) AND abs(s) < CAST('Infinity' AS FLOAT))")
-    longest = max(placement.length for placement in settings.placements.values())
-    past = tuple(c.name for c in tables.HISTORIES.columns if c.type.startswith("array"))
+    return _of_what_landed(settings) | _of_what_was_made(settings)
+
+
+def _of_what_landed(settings: Settings) -> dict[str, tuple[Rule, ...]]:
+    longest = settings.ingest.max_id_bytes
     return {
         tables.EVENTS.name: (
             Rule("event_is_not_after_its_landing_day", "event_date <= landing_date"),
@@ -125,8 +131,7 @@ def _written(settings: Settings) -> dict[str, tuple[Rule, ...]]:
             Rule("late_means_before_the_landing_day", "is_late = (event_date < landing_date)"),
             Rule("price_is_not_negative", "price IS NULL OR price >= 0"),
             Rule("ids_are_not_empty", "user_id <> '' AND item_id <> ''"),
-            Rule("ids_fit", f"octet_length(user_id) <= {settings.ingest.max_id_bytes} "
-                            f"AND octet_length(item_id) <= {settings.ingest.max_id_bytes}"),
+            Rule("ids_fit", f"greatest(octet_length(user_id), octet_length(item_id)) <= {longest}"),
         ),
         tables.ITEMS.name: (
             Rule("id_is_not_empty", "item_id <> ''"),
@@ -134,18 +139,29 @@ def _written(settings: Settings) -> dict[str, tuple[Rule, ...]]:
         ),
         tables.USERS.name: (Rule("id_is_not_empty", "user_id <> ''"), Rule("segment_is_not_empty", "segment <> ''")),
         tables.INTERACTIONS.name: (Rule("first_is_not_after_last", "first_at <= last_at"),),
-        tables.HISTORIES.name: (_parallel(*past), ascending, known),
+    }
+
+
+def _of_what_was_made(settings: Settings) -> dict[str, tuple[Rule, ...]]:
+    n_sources = len(settings.candidates.sources)
+    longest = max((placement.length for placement in settings.placements.values()), default=0)
+    past = tuple(c.name for c in tables.HISTORIES.columns if c.type.startswith("array"))
+    return {
+        tables.HISTORIES.name: (_parallel(*past), _ASCENDING, _INDICES),
         tables.CANDIDATES.name: (
-            Rule("arrays_are_parallel", f"size(source_bits) = size(item_idx) AND size(source_scores) = size(item_idx) * "
-                                        f"{n_sources} AND size(source_ranks) = size(item_idx) * {n_sources}"),
-            ascending, known,
+            Rule("bits_are_parallel", "size(source_bits) = size(item_idx)"),
+            Rule("scores_are_a_matrix", f"size(source_scores) = {n_sources} * size(item_idx)"),
+            Rule("ranks_are_a_matrix", f"size(source_ranks) = {n_sources} * size(item_idx)"),
+            _ASCENDING,
+            _INDICES,
         ),
-        tables.RANKED.name: (_parallel("item_idx", "scores", "source_bits", "main_sources"), distinct, known, finite),
+        tables.RANKED.name: (_parallel("item_idx", "scores", "source_bits", "main_sources"), *_LIST),
         tables.TOP_N_LISTS.name: (
-            _parallel("item_idx", "scores", "reasons", "anchors"), distinct, known, finite,
+            _parallel("item_idx", "scores", "reasons", "anchors"),
+            *_LIST,
             Rule("list_is_not_too_long", f"size(item_idx) <= {longest}"),
             Rule("reasons_are_sources", f"forall(reasons, r -> r BETWEEN 0 AND {len(SOURCE_NAMES) - 1})"),
             Rule("user_id_is_not_empty", "user_id <> ''"),
         ),
-        tables.FALLBACK_LISTS.name: (_parallel("item_idx", "scores"), distinct, known, finite),
-    }  # fmt: skip
+        tables.FALLBACK_LISTS.name: (_parallel("item_idx", "scores"), *_LIST),
+    }

@@ -18,14 +18,14 @@ from dagster_project.resources import SettingsResource, SparkResource  # noqa: E
 MODULES = (ingest, features, models, candidates, ranking, evaluation, publishing)
 
 
-def build(settings: SettingsResource) -> dg.Definitions:
-    """The definitions, working with `settings`."""
+def build(settings: SettingsResource, *, is_quiet: bool = False) -> dg.Definitions:
+    """The definitions, working with `settings`; quiet ones send Spark's own log to a file."""
     return dg.Definitions(
         assets=[asset for module in MODULES for asset in module.ASSETS],
         asset_checks=all_checks,
         jobs=[nightly_job],
         schedules=[nightly_schedule],
-        resources={"settings": settings, "spark": SparkResource(settings=settings)},
+        resources={"settings": settings, "spark": SparkResource(settings=settings, is_quiet=is_quiet)},
         executor=dg.in_process_executor,
     )
 

@@ -78,7 +78,7 @@ def error_of(metadata: Mapping[str, Any]) -> LarderError | None:
         return None
     told = value.data if hasattr(value, "data") else value
     kind = getattr(errors, told["error"], LarderError)
-    return kind(told["what"], where=told["where"], todo=told["todo"])  # type: ignore[no-any-return]
+    return kind(told["what"], where=told["where"], todo=told["todo"])
 
 
 def _column(column: Column, table: Table) -> dg.TableColumn:

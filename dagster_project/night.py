@@ -64,31 +64,28 @@ def run_night(
     on_step: Callable[[StepOutcome], None],
     is_verbose: bool = False,
 ) -> list[StepOutcome]:
-    """The last outcome of every step that ran, in order, once the whole job has succeeded.
-
-    A SparkSession that exists already is used and left running; else one is built and stopped.
+    """The last outcome of every step that ran, in order. A SparkSession that is there already is left running.
 
     Args:
         settings: of the night; the instance lies in the root's `dagster` folder.
         as_of: the partition.
         first: first landing day to ingest in this one run, None for `as_of` alone.
         on_step: called at each change of a step's state.
-        is_verbose: whether Dagster's own log goes to stderr.
+        is_verbose: whether Dagster's log and Spark's go to stderr.
 
     Raises:
         LarderError: of the step that failed; what is downstream of it did not run.
         NightCrashed: a step failed with any other exception, after its retries.
     """
-    document = msgspec.json.encode(settings).decode()
-    job = build(SettingsResource(document=document)).resolve_job_def(nightly_job.name)
+    own = SettingsResource(document=msgspec.json.encode(settings).decode())
+    job = build(own, is_quiet=not is_verbose).resolve_job_def(nightly_job.name)
     run_id = str(uuid4())
     listener = _Listener(on_step, total=len(job.graph.nodes))
-    console = {"loggers": {"console": {"config": {"log_level": "INFO" if is_verbose else "CRITICAL"}}}}
     tags = {FIRST_DAY_TAG: first.isoformat()} if first is not None and first != as_of else {}
     with dg.DagsterInstance.from_config(str(write_instance(layout_of(settings).dagster_home))) as instance:
         instance.add_event_listener(run_id, listener)
         result = job.execute_in_process(
-            run_config=console,
+            run_config=_log_level("INFO" if is_verbose else "CRITICAL"),
             instance=instance,
             partition_key=as_of.isoformat(),
             run_id=run_id,
@@ -107,6 +104,10 @@ def write_instance(home: Path) -> Path:
     if not file.exists():
         file.write_text(_INSTANCE, encoding="utf-8")
     return home
+
+
+def _log_level(level: str) -> dict[str, Any]:
+    return {"loggers": {"console": {"config": {"log_level": level}}}}
 
 
 class _Listener:
@@ -137,7 +138,7 @@ class _Listener:
         return NightCrashed(
             f"{failed} failed: {self._crash or 'no reason was recorded'}",
             where=f"the night of {as_of}, step {failed}",
-            todo=f"Run `larder --verbose night --as-of {as_of}` for the whole log. What was published before still stands.",
+            todo=f"Run `larder --verbose night --as-of {as_of}` for the whole log. What was published still stands.",
         )
 
     def _tell(self, step: str, state: State) -> None:

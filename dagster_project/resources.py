@@ -41,9 +41,15 @@ class SettingsResource(dg.ConfigurableResource[Any]):
 
 
 class SparkResource(dg.ConfigurableResource[Any]):
-    """One SparkSession a run, built when first asked for; a session that was there before is used and left alone."""
+    """One SparkSession a run, built when first asked for; a session that was there before is used and left alone.
+
+    Attributes:
+        settings: of the session.
+        is_quiet: whether what the Java process prints goes to a file instead of stderr.
+    """
 
     settings: dg.ResourceDependency[SettingsResource]
+    is_quiet: bool = False
     _session: Any = PrivateAttr(default=None)
     _is_ours: bool = PrivateAttr(default=False)
 
@@ -53,12 +59,11 @@ class SparkResource(dg.ConfigurableResource[Any]):
         Raises:
             EnvironmentUnfit: Java or the Delta jars are missing.
         """
-        from jobs import session
-        from jobs.session_health import live_session
+        from jobs.session_health import live_session, start
 
         running = live_session()
         if running is None:
-            running = session.build(self.settings.load())
+            running = start(self.settings.load(), is_quiet=self.is_quiet)
             self._is_ours = True
         self._session = running
         return running

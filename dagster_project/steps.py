@@ -50,6 +50,7 @@ def step_of_many(
     *, specs: Sequence[dg.AssetSpec], deps: Sequence[Any]
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Several assets that one job makes together; each of them reads all of `deps`."""
+
     def decorate(body: Callable[..., Any]) -> dg.AssetsDefinition:
         return dg.multi_asset(
             name=body.__name__,

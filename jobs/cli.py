@@ -58,8 +58,8 @@ def _options(
     ctx: typer.Context,
     config: ConfigOption = None,
     root: RootOption = None,
-    as_json: JsonOption = False,
-    is_verbose: VerboseOption = False,
+    as_json: JsonOption = False,  # noqa: FBT002  typer reads the options from the arguments
+    is_verbose: VerboseOption = False,  # noqa: FBT002
 ) -> None:
     ctx.obj = Invocation(config=config, root=root, as_json=as_json, is_verbose=is_verbose)
 

@@ -69,10 +69,11 @@ def _validate(frame: DataFrame, table: Table, settings: Settings) -> Expectation
     # Set before the import: the library reads it there, and a night reports to no one.
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     source = context.data_sources.add_spark("staged", persist=False)
     batch = source.add_dataframe_asset(name=table.name).add_batch_definition_whole_dataframe("all").get_batch(
         batch_parameters={"dataframe": frame}

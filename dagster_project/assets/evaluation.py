@@ -19,7 +19,12 @@ from jobs import check_gates, evaluate_holdout
 GROUP: Final = "evaluation"
 
 
-@step(deps=[examples, ranker, top_n_lists, interactions, histories], group=GROUP, kinds={"spark", "delta"}, table=tables.METRICS)
+@step(
+    deps=[examples, ranker, top_n_lists, interactions, histories],
+    group=GROUP,
+    kinds={"spark", "delta"},
+    table=tables.METRICS,
+)
 def metrics(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
 ) -> dg.MaterializeResult[Any]:
@@ -28,7 +33,11 @@ def metrics(
     return dg.MaterializeResult(metadata=metadata.of_report(report, rows="metrics_written"))
 
 
-@step(deps=[metrics, top_n_lists, fallback_lists, items, users, histories, item_arrays, ranker], group=GROUP, kinds={"spark", "json"})
+@step(
+    deps=[metrics, top_n_lists, fallback_lists, items, users, histories, item_arrays, ranker],
+    group=GROUP,
+    kinds={"spark", "json"},
+)
 def blessing(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
 ) -> dg.MaterializeResult[Any]:

@@ -120,7 +120,7 @@ class Invocation:
                 answer = body()
         except (TyperException, typer.Exit, typer.Abort):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, a person gets a message, not a traceback
             return self._fail(error)
         self._print(answer)
         return int(answer.exit_code)

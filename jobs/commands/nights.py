@@ -1,4 +1,4 @@
-"""Whole nights: one, one before a backtest, and the demo's. The night itself is handed in: this layer knows no Dagster."""
+"""Whole nights: one, one before a backtest, and the demo's. What cooks is handed in: this layer knows no Dagster."""
 
 from __future__ import annotations
 
@@ -109,10 +109,10 @@ def backtest(
     """
     known = invocation.day(dt.datetime.combine(cut - dt.timedelta(days=1), dt.time()))
     from jobs import backtest as job
-    from jobs import session
+    from jobs.session_health import start
 
     lists = layout_of(settings).table(tables.TOP_N_LISTS)
-    spark = session.build(settings)
+    spark = start(settings, is_quiet=not invocation.is_verbose)
     try:
         if known not in delta_dates.dates(lists, tables.TOP_N_LISTS):
             cook(invocation, settings, known, run_night)
@@ -142,7 +142,8 @@ def demo(invocation: Invocation, as_of: dt.date, run_night: RunNight) -> Answer:
 
     root = Path(invocation.root or "demo-shop")
     shop = write_demo_shop(root)
-    inside = invocation.over(config=invocation.config or root / "larder.toml", root=str(root), as_json=False, is_verbose=False)
+    config = invocation.config or root / "larder.toml"
+    inside = invocation.over(config=config, root=str(root), as_json=False, is_verbose=False)
     settings = inside.settings()
     facts = cook(inside, settings, as_of, run_night)
     lists = Lists(layout_of(settings).store)

@@ -13,6 +13,7 @@ from rich.table import Table
 from contracts.report import JobReport
 from export.lookup import TopN
 
+_BRIEF: Final = 72
 KINDS: Final = {
     "personal": "the user's own list",
     "segment": "the list of the user's segment",
@@ -85,5 +86,10 @@ def show_night(console: Console, facts: Mapping[str, Any]) -> None:
 
 
 def brief_rows(rows: Mapping[str, int]) -> str:
-    """The first three counts that are not zero."""
-    return " · ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in list(rows.items()) if n)[:72]
+    """The first counts that are not zero, as many as fit in 72 characters."""
+    told = ""
+    for name, n in rows.items():
+        more = f"{told} · " * bool(told) + f"{n:,} {name.replace('_', ' ')}"
+        if n and len(more) <= _BRIEF:
+            told = more
+    return told

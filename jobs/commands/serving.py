@@ -76,7 +76,9 @@ def lists(
 def digest(
     invocation: Invocation,
     as_of: AsOfOption = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder; a report folder by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder; a report folder by default.")
+    ] = None,
 ) -> Answer:
     """The email team's files: lists as JSON lines and CSV, the item catalogue, a manifest written last."""
     from jobs import write_digest
@@ -129,7 +131,7 @@ def release(
 
 def status(
     invocation: Invocation,
-    fail_if_stale: Annotated[
+    fail_if_stale: Annotated[  # noqa: FBT002  typer reads the options from the arguments
         bool, typer.Option("--fail-if-stale", help="Exit with 3 when nothing fresh is served; for monitoring.")
     ] = False,
 ) -> Answer:

@@ -35,7 +35,9 @@ def import_(
         list[str] | None, typer.Option("--map", metavar="OURS=THEIRS,...", help="Such as user_id=customer.")
     ] = None,
     event_type: Annotated[str | None, typer.Option(help="Type of every event of a shop without such a column.")] = None,
-    timestamp_pattern: Annotated[str | None, typer.Option(help="strptime pattern of timestamps not in ISO 8601.")] = None,
+    timestamp_pattern: Annotated[
+        str | None, typer.Option(help="strptime pattern of timestamps not in ISO 8601.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The shop's name; the folder's by default.")] = None,
 ) -> Answer:
     """A shop's own files in the landing layout, a folder a day, and a first settings file to look through.
@@ -64,8 +66,8 @@ def make_shop(
     ] = dt.datetime(2024, 1, 1),  # noqa: DTZ001  a date; the option has no time
 ) -> Answer:
     """A synthetic shop with planted tastes, seasons, repeats, arrivals, bots and dirt, and a file of the truth."""
-    from jobs.make_shop import ShopPlan
     from jobs.make_shop import make_shop as make
+    from models.synthetic.plan import ShopPlan
 
     plan = ShopPlan(users=users, items=items, days=days, seed=seed, first_day=first_day.date())
     return answer_of(make(plan, into or Path(invocation.root or "shop")))

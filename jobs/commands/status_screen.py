@@ -14,7 +14,7 @@ def show_status(console: Console, found: Status) -> None:
         console.print("Nothing is served yet. `larder night` publishes the first lists.")
     else:
         stale = " [bold red]stale[/]" if found.is_stale else " [green]fresh[/]"
-        console.print(f"Served now: [bold]{found.snapshot}[/], {found.age_hours} hours after the end of its day,{stale}")
+        console.print(f"Served now: [bold]{found.snapshot}[/], {found.age_hours} hours after its day,{stale}")
     if found.held:
         console.print(f"[bold red]The next flip is held:[/] {found.held}. `larder release` lifts it.")
     rows = [

@@ -25,7 +25,7 @@ STEPS: Final = (
     ("train-als", "train_als", "Implicit ALS factors, going on from the last night's model."),
     ("train-neighbours", "train_neighbours", "Items bought together or alike, and what each segment buys."),
     ("candidates", "generate_candidates", "Every source's proposals, one row a user."),
-    ("train-ranker", "train_ranker", "LightGBM on past candidates and what followed; past windows are made where missing."),
+    ("train-ranker", "train_ranker", "LightGBM on past candidates and what followed; missing windows are made."),
     ("rank", "rank_candidates", "The candidates, scored for each placement."),
     ("rerank", "rerank_lists", "The lists as served: caps, availability, already-bought rule, a reason for each item."),
     ("evaluate", "evaluate_holdout", "Quality on the newest past window, beside naive references."),
@@ -46,9 +46,10 @@ def ingest(invocation: Invocation, as_of: AsOfOption = None, first: FromOption =
     day, start = _range(invocation, as_of, first)
     settings = invocation.settings()
     from contracts import tables
-    from jobs import ingest_catalogue, ingest_events, session, validate_table
+    from jobs import ingest_catalogue, ingest_events, validate_table
+    from jobs.session_health import start as start_session
 
-    spark = session.build(settings)
+    spark = start_session(settings, is_quiet=not invocation.is_verbose)
     try:
         reports = [ingest_events.run(spark, settings, as_of=day, first=start)]
         reports.append(validate_table.run(spark, settings, tables.EVENTS, as_of=day, first=start))
@@ -68,10 +69,10 @@ def interactions(invocation: Invocation, as_of: AsOfOption = None, first: FromOp
 def run_job(invocation: Invocation, job: str, **arguments: Any) -> JobReport:
     """The report of one job, in a SparkSession of its own."""
     settings = invocation.settings()
-    from jobs import session
+    from jobs.session_health import start
 
     module = importlib.import_module(f"jobs.{job}")
-    spark = session.build(settings)
+    spark = start(settings, is_quiet=not invocation.is_verbose)
     try:
         report: JobReport = module.run(spark, settings, **arguments)
     finally:

@@ -34,7 +34,7 @@ def upstream(name: str) -> set[str]:
 
 
 def test_the_graph_is_the_reviewed_one() -> None:
-    """The reviewed file has this graph; after a wanted change: python -m dagster_project.lineage tests/dagster/lineage.json."""
+    """The reviewed file has this graph; after a change: python -m dagster_project.lineage <this file>."""
     assert as_text(LINEAGE) == REVIEWED.read_text(encoding="utf-8")
 
 

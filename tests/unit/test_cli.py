@@ -16,9 +16,9 @@ from jobs.commands import invocation
 
 ROOT = Path(__file__).parents[2]
 VERBS = (
-    "night", "ingest", "interactions", "features", "train-als", "train-neighbours", "candidates", "train-ranker", "rank",
-    "rerank", "evaluate", "gates", "publish", "flip", "lookup", "lists", "digest", "backtest", "import", "make-shop",
-    "status", "rollback", "release", "doctor", "demo",
+    "night", "ingest", "interactions", "features", "train-als", "train-neighbours", "candidates", "train-ranker",
+    "rank", "rerank", "evaluate", "gates", "publish", "flip", "lookup", "lists", "digest", "backtest", "import",
+    "make-shop", "status", "rollback", "release", "doctor", "demo",
 )  # fmt: skip
 
 
@@ -187,7 +187,8 @@ def test_libraries_cannot_spoil_the_answer() -> None:
     code = (
         "import os\n"
         "from jobs.commands.invocation import Answer, Invocation\n"
-        "def body():\n    print('by python'); os.write(1, b'by c\\n'); os.system('echo by a child'); return Answer({'n': 1})\n"
+        "def body():\n"
+        "    print('by python'); os.write(1, b'by c\\n'); os.system('echo by a child'); return Answer({'n': 1})\n"
         "Invocation(as_json=True).run(body)\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)

@@ -1,0 +1,147 @@
+"""One night of a small synthetic shop through the real command: Dagster, Spark, both models, the store."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from jobs import cli
+
+AS_OF = "2024-02-28"
+LAST_DAY = "2024-02-29"
+NEXT_DAY = "2024-03-01"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A root folder and the command that works on it."""
+
+    root: Path
+
+    def larder(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """Exit code and JSON answer."""
+        ran = CliRunner().invoke(cli.app, ["--json", "--root", str(self.root), *arguments])
+        return ran.exit_code, json.loads(ran.stdout)
+
+    def pointer(self) -> bytes:
+        """The pointer file's bytes."""
+        return (self.root / "store" / "pointer.json").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """300 users, 200 items and 60 days landed, of which the last is after the night."""
+    made = Shop(tmp_path_factory.mktemp("shop"))
+    size = ["--users", "300", "--items", "200", "--days", "60", "--seed", "1"]
+    code, facts = made.larder("make-shop", *size, "--into", str(made.root))
+    assert (code, facts["details"]["last_day"]) == (0, LAST_DAY)
+    return made
+
+
+@pytest.fixture(scope="module")
+def first_night(shop: Shop) -> dict[str, Any]:
+    """The answer of the first night, which ingests all days in one run."""
+    code, facts = shop.larder("night", "--as-of", AS_OF)
+    assert code == 0, facts
+    return facts
+
+
+def test_the_night_does_every_step(shop: Shop, first_night: dict[str, Any]) -> None:
+    """All steps report, the whole history is ingested in one run and adds up, and the snapshot of the day is served."""
+    rows = {step["step"]: step["rows"] for step in first_night["steps"]}
+    assert len(rows) == 18
+    assert first_night["first_ingested"] == "2024-01-01"
+    ingested = rows["ingest_events"]
+    assert ingested["read"] == ingested["accepted"] + ingested["quarantined"] + ingested["duplicates"]
+    assert first_night["snapshot"].startswith(AS_OF)
+    code, status = shop.larder("status")
+    assert (code, status["snapshot"], status["as_of"]) == (0, first_night["snapshot"], AS_OF)
+    dates = {h["name"]: h["last"] for h in status["holdings"] if h["kind"] == "table"}
+    assert {dates[name] for name in ("candidates", "ranked", "top_n_lists", "histories", "events")} == {AS_OF}
+
+
+def test_the_ingest_finds_what_was_planted(shop: Shop, first_night: dict[str, Any]) -> None:
+    """Accepted, quarantined and duplicate rows of each day are those that the shop's truth tells."""
+    days = pq.read_table(shop.root / "truth" / "days.parquet").to_pylist()
+    known = [day for day in days if str(day["date"]) <= AS_OF]
+    rows = next(step["rows"] for step in first_night["steps"] if step["step"] == "ingest_events")
+    assert rows["accepted"] == sum(day["accepted"] for day in known)
+    assert rows["duplicates"] == sum(day["duplicates"] for day in known)
+
+
+def test_a_user_gets_their_own_list(shop: Shop, first_night: dict[str, Any], tmp_path: Path) -> None:
+    """A user in the lists gets ten items by lookup, the same as the flat file tells, each with title and reason."""
+    out = tmp_path / "home.parquet"
+    code, written = shop.larder("lists", "--out", str(out), "--placement", "home")
+    rows = pq.read_table(out).to_pylist()
+    assert (code, written["rows"]) == (0, len(rows))
+    user = rows[0]["user_id"]
+    code, made = shop.larder("lookup", user, "-k", "10")
+    assert (code, made["source"], made["snapshot"]) == (0, "personal", first_night["snapshot"])
+    assert made["items"] == [row["item_id"] for row in rows if row["user_id"] == user][:10]
+    assert len(made["reasons"]) == len(made["titles"]) == 10
+    assert all(made["reasons"])
+
+
+def test_an_unknown_user_gets_the_popular_list(shop: Shop, first_night: dict[str, Any]) -> None:
+    """An id that nobody has, in any script, gets the popular list, labelled so."""
+    code, made = shop.larder("lookup", "\u2603 ../../nobody", "--placement", "discover")
+    assert (code, made["source"], len(made["items"])) == (0, "popular", 10)
+
+
+def test_a_day_that_did_not_land_changes_nothing(shop: Shop, first_night: dict[str, Any]) -> None:
+    """Without a landing folder the night fails by name; the pointer is the same and lookups answer."""
+    before = shop.pointer()
+    code, facts = shop.larder("night", "--as-of", NEXT_DAY)
+    assert (code, facts["error"]) == (1, "InputMissing")
+    assert shop.pointer() == before
+    assert shop.larder("lookup", "nobody")[0] == 0
+
+
+def test_a_corrupt_day_changes_nothing(shop: Shop, first_night: dict[str, Any]) -> None:
+    """A file that is no Parquet fails the night by name; the pointer is the same and lookups answer."""
+    before = shop.pointer()
+    folder = shop.root / "landing" / "events" / f"date={NEXT_DAY}"
+    folder.mkdir()
+    (folder / "part-0.parquet").write_bytes(b"PAR1 this is not Parquet PAR1")
+    try:
+        code, facts = shop.larder("night", "--as-of", NEXT_DAY)
+    finally:
+        (folder / "part-0.parquet").unlink()
+        folder.rmdir()
+    assert (code, facts["error"]) == (1, "InputInvalid")
+    assert "part-0.parquet" in facts["what"] + facts["where"]
+    assert shop.pointer() == before
+    assert shop.larder("lookup", "nobody")[0] == 0
+
+
+def test_a_red_gate_holds(shop: Shop, first_night: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists shorter than asked for: the gate says its value and limit, exit code 3, and the pointer is the same."""
+    before = shop.pointer()
+    monkeypatch.setenv("LARDER_PLACEMENTS__HOME", "{repeats = true, length = 1000}")
+    code, facts = shop.larder("gates", "--as-of", AS_OF)
+    assert (code, facts["error"]) == (3, "HeldByGate")
+    assert "full_lists of home" in facts["what"]
+    assert shop.pointer() == before
+    assert shop.larder("lookup", "nobody")[0] == 0
+
+
+def test_the_same_night_again_gives_the_same_bytes(shop: Shop, first_night: dict[str, Any], tmp_path: Path) -> None:
+    """A second run of the night reads its day alone, and serves the very same snapshot and list files."""
+    files = {}
+    for run in ("first", "second"):
+        if run == "second":
+            code, facts = shop.larder("night", "--as-of", AS_OF)
+            assert (code, facts["snapshot"], facts["first_ingested"]) == (0, first_night["snapshot"], AS_OF)
+        for placement in ("home", "discover"):
+            out = tmp_path / f"{run}-{placement}.parquet"
+            assert shop.larder("lists", "--out", str(out), "--placement", placement)[0] == 0
+            files[run, placement] = out.read_bytes()
+    assert files["first", "home"] == files["second", "home"]
+    assert files["first", "discover"] == files["second", "discover"]
