@@ -85,9 +85,15 @@ def as_markdown(title: str, facts: Iterable[str], parts: Iterable[Section]) -> s
     return "\n".join(lines)
 
 
-def _systems(plan: Plan) -> list[tuple[str, str]]:
+def _systems(numbers: Numbers, plan: Plan, placement: str) -> list[tuple[str, str]]:
+    """Systems and their names; a source that found nothing, such as own items where only new ones show, is left out."""
     named = [(system, NAMES[system]) for system in REFERENCES]
-    return named + [(SOURCE + source, f"source {source}") for source in plan.sources]
+    return named + [(SOURCE + source, f"source {source}") for source in _useful(numbers, plan, placement)]
+
+
+def _useful(numbers: Numbers, plan: Plan, placement: str) -> list[str]:
+    found = [(source, numbers.row(FULL, placement, SOURCE + source, "recall_ceiling")) for source in plan.sources]
+    return [source for source, row in found if row is None or row["value"] > 0]
 
 
 def _full(numbers: Numbers, plan: Plan, placement: str, where: str) -> Section:
@@ -98,7 +104,7 @@ def _full(numbers: Numbers, plan: Plan, placement: str, where: str) -> Section:
         "novelty, bits", f"two-stage minus it, nDCG@{k}",
     )  # fmt: skip
     rows = []
-    for system, name in _systems(plan):
+    for system, name in _systems(numbers, plan, placement):
         if numbers.row(FULL, placement, system, f"ndcg_{k}") is None:
             continue
         cells = [numbers.text(FULL, placement, system, column) for column in columns]
@@ -112,7 +118,7 @@ def _within(numbers: Numbers, plan: Plan, placement: str, where: str) -> Section
     columns = [f"ndcg_{k}", "ndcg_5", f"hit_rate_{k}", "auc"]
     rows = [
         (name, *[numbers.text(WITHIN, placement, system, column) for column in columns])
-        for system, name in _systems(plan)
+        for system, name in _systems(numbers, plan, placement)
         if numbers.row(WITHIN, placement, system, f"ndcg_{k}") is not None
     ]
     header = ("system", f"nDCG@{k} [95 %]", "nDCG@5 [95 %]", f"hit rate@{k}", "AUC")
@@ -126,7 +132,10 @@ def _sources(numbers: Numbers, plan: Plan, placement: str, where: str) -> Sectio
             numbers.text(FULL, placement, system, "recall_ceiling"),
             numbers.text(FULL, placement, system, "unique_share"),
         )
-        for system, name in [(UNION, NAMES[UNION]), *[(SOURCE + source, source) for source in plan.sources]]
+        for system, name in [
+            (UNION, NAMES[UNION]),
+            *[(SOURCE + source, source) for source in _useful(numbers, plan, placement)],
+        ]
         if numbers.row(FULL, placement, system, "recall_ceiling") is not None
     ]
     header = ("source", "share of purchases proposed", "proposed by it alone")

@@ -46,3 +46,11 @@ def test_the_page_holds_facts_and_tables() -> None:
     lines = as_markdown("Backtest", ["K = 10"], sections(ROWS, PLAN)).splitlines()
     assert lines[:3] == ["# Backtest", "", "- K = 10"]
     assert sum(line.startswith(("| two-stage lists |", "| source als |")) for line in lines) == 2
+
+
+def test_a_source_that_found_nothing_is_left_out() -> None:
+    """Its rows stay in the metrics, the tables do without them."""
+    nothing = [*ROWS, _row("source_als", "recall_ceiling", 0.0, 0.0, 0.0)]
+    assert [[row[0] for row in section.rows] for section in sections(nothing, PLAN)] == [["two-stage lists"]]
+    something = [*ROWS, _row("source_als", "recall_ceiling", 0.25, 0.2, 0.3)]
+    assert sections(something, PLAN)[1].rows == [("als", "0.250", "-")]
