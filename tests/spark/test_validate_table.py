@@ -12,7 +12,7 @@ from contracts import tables
 from contracts.errors import TableInvalid
 from contracts.settings import Settings
 from contracts.tables import Table
-from jobs import session, storage, validate_table
+from jobs import storage, validate_table
 from jobs.paths import layout_of
 
 DAY = dt.date(2024, 3, 2)
@@ -21,20 +21,10 @@ GOOD = ("k1", "u1", "i1", "purchase", AT, DAY, DAY, 2.5, 1.0, None, False, "f")
 LIST = (DAY, "home", 0, "u1", "all", [3, 1], [0.9, 0.1], [0, 3], [-1, -1])
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Defaults, one core, a root of their own."""
-    import os
-
-    ours = {name: value for name, value in os.environ.items() if name == "LARDER_SPARK__JARS"}
-    few = {"LARDER_SPARK__MASTER": "local[1]", "LARDER_SPARK__SHUFFLE_PARTITIONS": "1"}
-    return contract.load(None, {**ours, **few}, root=str(tmp_path_factory.mktemp("root")))
-
-
-@pytest.fixture(scope="module")
-def spark(settings: Settings) -> SparkSession:
-    """The session of this module."""
-    return session.build(settings)
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The defaults with a root of their own."""
+    return contract.load(None, {}, root=str(tmp_path))
 
 
 def frame(spark: SparkSession, table: Table, *rows: tuple[object, ...]) -> DataFrame:
