@@ -31,7 +31,7 @@ def _block() -> Block:
         rows=np.array([0, 0, 0, 1, 1]),
         items=np.array([1, 3, 4, 0, 2], dtype=np.int32),
         scores=np.array([[NAN, 0.9, 5], [1, 0.2, 0], [NAN, 0.5, 0], [1, 0.1, 9], [NAN, 0.7, 3]], dtype=np.float32),
-        ranks=np.array([[0, 1, 0], [1, 0, 0], [0, 2, 1], [1, 0, 0], [0, 1, 2]], dtype=np.int16),
+        ranks=np.array([[0, 1, 2], [1, 0, 0], [0, 2, 1], [1, 0, 0], [0, 1, 2]], dtype=np.int16),
         lists={"home": home, "discover": discover},
         ranked={"home": home, "discover": discover},
         truth={
@@ -54,7 +54,8 @@ VALUES, LISTS = measure_block(_block(), PLAN, ASSORTMENT)
         ("home", "als_alone", [[1, 4], [2, 0]]),
         ("home", "source_own", [[3, -1], [0, -1]]),
         ("home", "source_als", [[1, 4], [2, -1]]),
-        ("home", "source_popular", [[4, -1], [2, -1]]),
+        ("home", "source_popular", [[4, 1], [2, -1]]),
+        ("discover", "personal_then_popular", [[0, 1], [1, 2]]),
         ("discover", "popular", [[0, 1], [1, 2]]),
         ("discover", "als_alone", [[1, 4], [2, -1]]),
         ("discover", "source_own", [[-1, -1], [-1, -1]]),
@@ -72,6 +73,7 @@ def test_every_system_lists_what_its_rule_says(placement: str, system: str, expe
         (Key(FULL, "home", "two_stage", "capped_recall_2"), [1 / 2, 1.0]),
         (Key(FULL, "home", "popular", "hit_rate_2"), [1.0, 1.0]),
         (Key(FULL, "discover", "two_stage", "recall_2"), [1 / 2, NAN]),
+        (Key(WITHIN, "discover", "personal_then_popular", "ndcg_2"), [1.0, NAN]),
         (Key(WITHIN, "home", "two_stage", "hit_rate_2"), [1.0, 1.0]),
         (Key(WITHIN, "discover", "two_stage", "hit_rate_2"), [1.0, NAN]),
         # Among 1, 3 and 4 the list holds 3, then the miss 4; the other positive, 1, is last.
@@ -83,7 +85,8 @@ def test_every_system_lists_what_its_rule_says(placement: str, system: str, expe
         (Key(FULL, "home", UNION, "recall_ceiling"), [2 / 3, 1.0]),
         (Key(FULL, "home", "source_als", "recall_ceiling"), [1 / 3, 0.0]),
         (Key(FULL, "home", "source_own", "unique_share"), [1 / 3, 1.0]),
-        (Key(FULL, "discover", "source_als", "unique_share"), [1 / 2, NAN]),
+        (Key(FULL, "discover", "source_als", "unique_share"), [0.0, NAN]),
+        (Key(FULL, "discover", "source_als", "recall_ceiling"), [1 / 2, NAN]),
     ],
 )
 def test_values_by_hand(key: Key, expected: list[float]) -> None:
@@ -93,7 +96,7 @@ def test_values_by_hand(key: Key, expected: list[float]) -> None:
 
 def test_faults_are_counted_by_kind_and_by_placement() -> None:
     """Of three lists the last is another placement's; user 0 owns 1; item 4 is banned, 9 unknown, 2 repeated."""
-    shown, bought = _ranking([0, 1], [4, 9, 2, 2], [1]), _ranking([1], [], [0])
+    shown, bought = _ranking([0, 1], [4, 9, 2, 2], [4, 4]), _ranking([1], [], [0])
     recommendable = np.array([True, True, True, True, False])
     is_counted = np.array([True, True, False])
     new_only = Rules(recommendable, recommendable, may_repeat=False, length=3)
