@@ -16,7 +16,7 @@ from contracts.errors import InputMissing
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
-from jobs import ingest_events, metric_tables, storage, update_interactions
+from jobs import ingest_events, lake, metric_tables, storage, update_interactions
 from jobs.evaluate_holdout import headlines
 from jobs.measure import measure, plan_of, truth_frame
 from jobs.paths import layout_of
@@ -76,7 +76,7 @@ def _measure(spark: SparkSession, settings: Settings, layout: Layout, *, cut: dt
 
 def _require_lists(spark: SparkSession, layout: Layout, known: dt.date) -> None:
     for table in (tables.TOP_N_LISTS, tables.RANKED):
-        if known not in storage.partitions(spark, layout, table):
+        if known not in lake.dates(layout, table):
             raise InputMissing(
                 f"There are no lists as of {known}, the day before the cut.",
                 where=str(layout.table(table)),

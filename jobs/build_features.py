@@ -14,7 +14,7 @@ from contracts.report import JobReport
 from contracts.settings import Settings
 from features.items import item_features
 from features.users import user_features
-from jobs import storage
+from jobs import lake, storage
 from jobs.kernels.item_sums import pair_sums
 from jobs.paths import layout_of
 from models import item_arrays
@@ -30,7 +30,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     layout = layout_of(settings)
     histories = storage.read_as_of(spark, layout, tables.HISTORIES, as_of)
     items, users = catalogue_as_of(spark, layout, as_of)
-    day_rows = storage.read(spark, layout, tables.INTERACTIONS).where(F.col("day") <= F.lit(as_of))
+    day_rows = storage.read(spark, layout, tables.INTERACTIONS, last=as_of)
     user_rows = user_features(histories, users, as_of=as_of)
     n_users = storage.replace_as_of(spark, layout, tables.USER_FEATURES, user_rows, as_of)
     item_rows = item_features(pair_sums(histories, as_of=as_of), day_rows, items, as_of=as_of)
@@ -58,7 +58,7 @@ def catalogue_as_of(spark: SparkSession, layout: Layout, as_of: dt.date) -> tupl
     Raises:
         InputMissing: no catalogue was ingested.
     """
-    days = storage.partitions(spark, layout, tables.ITEMS)
+    days = lake.dates(layout, tables.ITEMS)
     earlier = [day for day in days if day <= as_of]
     day = earlier[-1] if earlier else min(days, default=as_of)
     items = storage.read_as_of(spark, layout, tables.ITEMS, day)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 import time
 from collections.abc import Iterator
@@ -13,10 +12,12 @@ import msgspec
 from pyspark.sql import SparkSession
 
 from contracts import tables
-from contracts.errors import HeldByGate
+from contracts.errors import HeldByGate, InputMissing
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
+from export.blessing import Blessing, write_blessing
+from export.format.manifest import read_manifest
 from features.catalogue import ALL_USERS
 from features.coverage import users_without_any
 from jobs import metric_tables, storage
@@ -25,6 +26,7 @@ from jobs.kernels.list_checks import faults
 from jobs.kitchens import kitchen_of
 from jobs.metric_tables import Numbers
 from jobs.paths import layout_of
+from jobs.stage_snapshot import staged
 from jobs.train_ranker import window_cuts
 from models.measures import FULL, MINUS, OURS, SOURCE
 
@@ -57,16 +59,16 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
-    """Every gate green, and the verdict file `<as_of>-gates.json`; a red one holds the night.
+    """Every gate green, and the blessing `<as_of>.json`; a red one holds the night.
 
     Raises:
-        HeldByGate: names every red gate with its value and limit; the verdict file is written all the same.
+        HeldByGate: names every red gate with its value and limit; the blessing says held.
         InputMissing: lists or metrics of that date are not there.
     """
     started = time.perf_counter()
     layout = layout_of(settings)
     gates = [*_list_gates(spark, settings, layout, as_of), *_quality_gates(spark, settings, layout, as_of)]
-    path = _save(layout, gates, as_of)
+    path = _sign(layout, gates, as_of)
     red = [gate for gate in gates if not gate.is_green]
     if red:
         raise HeldByGate(
@@ -135,7 +137,7 @@ def _segments_covered(spark: SparkSession, layout: Layout, settings: Settings, a
 def _quality_gates(spark: SparkSession, settings: Settings, layout: Layout, as_of: dt.date) -> Iterator[Gate]:
     """Gates on the holdout. A shop too young to hold a window out passes, unless a floor was asked for."""
     wanted, metric = settings.gates, f"ndcg_{settings.evaluation.k}"
-    has_holdout = len(window_cuts(spark, settings, as_of)) > 1
+    has_holdout = len(window_cuts(settings, as_of)) > 1
     rows = storage.read_as_of(spark, layout, tables.METRICS, as_of).collect() if has_holdout else []
     numbers = Numbers(row.asDict() for row in rows)
     for placement in settings.placements:
@@ -181,15 +183,23 @@ def _table(gates: list[Gate]) -> str:
     return metric_tables.as_text([metric_tables.Section("gates", ("gate", "placement", "value", "limit", ""), rows)])
 
 
-def _save(layout: Layout, gates: list[Gate], as_of: dt.date) -> str:
-    path = layout.blessings / f"{as_of.isoformat()}-gates.json"
+def _sign(layout: Layout, gates: list[Gate], as_of: dt.date) -> str:
+    """The verdict on the staged snapshot's very bytes, in a file; returns its path."""
+    directory = staged(layout, as_of)
+    if not directory.is_dir():
+        raise InputMissing(
+            f"No snapshot is staged for {as_of}.",
+            where=str(directory),
+            todo=f"Run `larder stage --as-of {as_of}` first: a verdict names the bytes it is about.",
+        )
+    is_green = all(gate.is_green for gate in gates)
+    verdict = Blessing(
+        as_of=as_of,
+        manifest_sha256=read_manifest(directory).sha256,
+        verdict="blessed" if is_green else "held",
+        gates=msgspec.to_builtins(gates),
+    )
+    path = layout.blessings / f"{as_of.isoformat()}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    verdict = {
-        "as_of": as_of.isoformat(),
-        "is_green": all(gate.is_green for gate in gates),
-        "gates": msgspec.to_builtins(gates),
-    }
-    staged = path.with_suffix(".json.staged")
-    staged.write_text(json.dumps(verdict, indent=1) + "\n", encoding="utf-8")
-    staged.replace(path)
+    write_blessing(path, verdict)
     return str(path)

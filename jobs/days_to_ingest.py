@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 
 from contracts import tables
-from contracts.errors import InputInvalid, InputMissing
+from contracts.errors import InputMissing
 from contracts.layout import Layout
-from jobs import delta_dates
+from jobs import lake
+from jobs.landed import landed_days
 
 
 def first_to_ingest(layout: Layout, as_of: dt.date) -> dt.date:
@@ -29,25 +29,8 @@ def first_to_ingest(layout: Layout, as_of: dt.date) -> dt.date:
             where=str(layout.landing_day("events", as_of)),
             todo="Land the day, or name an earlier one with --as-of. The lists of the last night are still served.",
         )
-    ingested = delta_dates.span(layout.table(tables.EVENTS), tables.EVENTS)
+    ingested = lake.span(layout, tables.EVENTS)
     if ingested is None or ingested[0] > as_of:
         return earlier[0]
     fresh = [day for day in earlier if day > ingested[1]]
     return fresh[0] if fresh else earlier[-1]
-
-
-def landed_days(folder: Path) -> list[dt.date]:
-    """Days that have a landing folder, ascending.
-
-    Raises:
-        InputInvalid: a folder's name is no date.
-    """
-    days = []
-    for path in folder.glob("date=*"):
-        try:
-            days.append(dt.date.fromisoformat(path.name.removeprefix("date=")))
-        except ValueError as error:
-            raise InputInvalid(
-                f"{path.name} is not a day.", where=str(path), todo="Name landing folders date=YYYY-MM-DD."
-            ) from error
-    return sorted(days)

@@ -37,7 +37,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
         InputInvalid: the history is too short for one window.
     """
     started = time.perf_counter()
-    cuts = window_cuts(spark, settings, as_of)
+    cuts = window_cuts(settings, as_of)
     if len(cuts) < 2:  # noqa: PLR2004 - one to hold out, one to learn from
         note = f"the only past window begins after {cuts[0]}; nothing is held out"
         return JobReport(

@@ -14,7 +14,7 @@ from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from features import catalogue, vocabularies
-from jobs import landing, storage
+from jobs import lake, landing, storage
 from jobs.paths import layout_of
 
 
@@ -80,7 +80,7 @@ def _extend(
 
 
 def _refuse_shrunk(spark: SparkSession, layout: Layout, n_listed: int, settings: Settings, as_of: dt.date) -> None:
-    if not storage.exists(spark, layout, tables.ITEMS):
+    if not lake.exists(layout, tables.ITEMS):
         return
     before = storage.read(spark, layout, tables.ITEMS).where(
         (F.col("as_of") < F.lit(as_of)) & F.col("title").isNotNull()

@@ -16,7 +16,7 @@ from contracts.report import JobReport
 from contracts.settings import Settings
 from features import events as rules
 from features import vocabularies
-from jobs import landing, storage
+from jobs import lake, landing, storage
 from jobs.paths import layout_of
 
 
@@ -75,7 +75,7 @@ def extend_vocabularies(spark: SparkSession, layout: Layout) -> dict[str, int]:
 
 
 def _known_keys(spark: SparkSession, layout: Layout, first: dt.date, last: dt.date) -> DataFrame | None:
-    if not storage.exists(spark, layout, tables.EVENTS):
+    if not lake.exists(layout, tables.EVENTS):
         return None
     outside = ~F.col("landing_date").between(F.lit(first), F.lit(last))
     return storage.read(spark, layout, tables.EVENTS).where(outside).select("event_key", "event_date")

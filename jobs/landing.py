@@ -15,6 +15,7 @@ from pyspark.sql.types import StructType
 from contracts.errors import InputInvalid, InputMissing
 from contracts.layout import Layout
 from jobs import storage
+from jobs.landed import landed_days
 
 CORRUPT: Final = "_corrupt_record"
 REQUIRED_EVENT_COLUMNS: Final = ("user_id", "item_id", "event_type", "timestamp")
@@ -66,19 +67,6 @@ def read_catalogue(spark: SparkSession, layout: Layout, feed: str, *, as_of: dt.
     frames = [_read(spark, kind, paths, folder) for kind, paths in sorted(files.items())]
     merged = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), frames)
     return merged.drop("date", CORRUPT)
-
-
-def landed_days(folder: Path) -> list[dt.date]:
-    """Days that have a landing folder, ascending."""
-    days = []
-    for path in folder.glob("date=*"):
-        try:
-            days.append(dt.date.fromisoformat(path.name.removeprefix("date=")))
-        except ValueError as error:
-            raise InputInvalid(
-                f"{path.name} is not a day.", where=str(path), todo="Name landing folders date=YYYY-MM-DD."
-            ) from error
-    return sorted(days)
 
 
 def require_columns(frame: DataFrame, names: tuple[str, ...], where: Path) -> None:

@@ -11,8 +11,8 @@ from contracts import tables
 from contracts.layout import Layout
 from contracts.settings import Settings
 from export.local_store import LocalStore
-from jobs import delta_dates
-from jobs.days_to_ingest import landed_days
+from jobs import lake
+from jobs.landed import landed_days
 from jobs.paths import layout_of
 
 _HISTORY_LINES = 5
@@ -88,16 +88,15 @@ def age_hours(as_of: dt.date, now: dt.datetime) -> float:
 def holdings(layout: Layout) -> list[Holding]:
     """Every landing feed, table and kind of artifact with its dates, in the order data travels."""
     feeds = [_dated(feed, "landing", landed_days(layout.landing(feed))) for feed in ("events", "items", "users")]
-    lake = []
+    held = []
     for table in tables.ALL:
-        folder = layout.table(table)
-        there = delta_dates.exists(folder)
-        first, last = (delta_dates.span(folder, table) if there else None) or (None, None)
-        lake.append(Holding(name=table.name, kind="table", is_there=there, first=first, last=last))
+        first, last = lake.span(layout, table) or (None, None)
+        there = lake.exists(layout, table)
+        held.append(Holding(name=table.name, kind="table", is_there=there, first=first, last=last))
     kinds: dict[str, list[dt.date]] = {"item_arrays": [], "als": [], "neighbours": [], "ranker": []}
     for path in sorted((layout.root / "artifacts").glob("*-????-??-??")):
         kinds.setdefault(path.name[:-11], []).append(dt.date.fromisoformat(path.name[-10:]))
-    return [*feeds, *lake, *(_dated(name, "artifact", days) for name, days in kinds.items())]
+    return [*feeds, *held, *(_dated(name, "artifact", days) for name, days in kinds.items())]
 
 
 def _dated(name: str, kind: str, days: list[dt.date]) -> Holding:

@@ -1,4 +1,8 @@
-"""The only reads and writes of Delta tables."""
+"""The only reads and writes of Delta tables by Spark.
+
+Writes go through Delta's own writer. Which files a read takes is asked of the log beforehand (`jobs.lake`), so that a
+read starts no Spark job of its own; Spark then opens just those Parquet files. Deletion vectors are off.
+"""
 
 from __future__ import annotations
 
@@ -9,35 +13,36 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from contracts.errors import InputMissing
 from contracts.layout import Layout
 from contracts.tables import Table
+from jobs import lake
 
 
-def exists(spark: SparkSession, layout: Layout, table: Table) -> bool:
-    """Whether the table was ever written."""
-    return DeltaTable.isDeltaTable(spark, str(layout.table(table)))
-
-
-def read(spark: SparkSession, layout: Layout, table: Table) -> DataFrame:
-    """The whole table, columns in declared order.
+def read(
+    spark: SparkSession, layout: Layout, table: Table, *, first: dt.date | None = None, last: dt.date | None = None
+) -> DataFrame:
+    """The table, columns in declared order; with dates, only rows whose partition column lies between them.
 
     Raises:
         InputMissing: it was never written.
     """
-    if not exists(spark, layout, table):
-        raise InputMissing(
-            f"The table {table.name} does not exist yet.",
-            where=str(layout.table(table)),
-            todo=f"Run the step that makes {table.name} first; `larder status` shows what is there.",
-        )
-    return spark.read.format("delta").load(str(layout.table(table))).select(*table.column_names)
+    if not lake.exists(layout, table):
+        raise lake.missing(layout, table)
+    rows = _open(spark, layout, table, [file.path for file in lake.files(layout, table, first=first, last=last)])
+    if first is not None:
+        rows = rows.where(F.col(table.partition[0]) >= F.lit(first))
+    if last is not None:
+        rows = rows.where(F.col(table.partition[0]) <= F.lit(last))
+    return rows
 
 
 def read_or_empty(spark: SparkSession, layout: Layout, table: Table) -> DataFrame:
     """The whole table, or no rows where it was never written."""
-    if exists(spark, layout, table):
-        return read(spark, layout, table)
+    return read(spark, layout, table) if lake.exists(layout, table) else empty(spark, table)
+
+
+def empty(spark: SparkSession, table: Table) -> DataFrame:
+    """No rows, with the table's columns."""
     return spark.createDataFrame([], table.read_ddl)
 
 
@@ -47,23 +52,9 @@ def read_as_of(spark: SparkSession, layout: Layout, table: Table, as_of: dt.date
     Raises:
         InputMissing: the partition is not there.
     """
-    rows = read(spark, layout, table).where(F.col("as_of") == F.lit(as_of))
-    if as_of not in partitions(spark, layout, table):
-        raise InputMissing(
-            f"The table {table.name} has no rows as of {as_of}.",
-            where=str(layout.table(table)),
-            todo=f"Run the step that makes {table.name} with --as-of {as_of}.",
-        )
-    return rows.drop("as_of")
-
-
-def partitions(spark: SparkSession, layout: Layout, table: Table) -> list[dt.date]:
-    """Dates that hold rows, ascending, for a table partitioned by one date column."""
-    if not exists(spark, layout, table):
-        return []
-    column = table.partition[0]
-    frame = spark.read.format("delta").load(str(layout.table(table)))
-    return sorted(row[0] for row in frame.select(column).distinct().collect())
+    if as_of not in lake.dates(layout, table):
+        raise lake.missing(layout, table, as_of)
+    return read(spark, layout, table, first=as_of, last=as_of).drop("as_of")
 
 
 def replace(spark: SparkSession, layout: Layout, table: Table, rows: DataFrame, where: str) -> int:
@@ -73,12 +64,11 @@ def replace(spark: SparkSession, layout: Layout, table: Table, rows: DataFrame, 
         where: SQL over the table's columns; every new row must match it.
     """
     ensure(spark, layout, table)
-    typed = rows.select(*[F.col(c.name).cast(c.type) for c in table.columns])
+    typed = _typed(rows, table)
     if table.is_ranged:
         typed = typed.repartitionByRange(table.partition[0]).sortWithinPartitions(*table.partition, *table.key)
-    writer = typed.write.format("delta").mode("overwrite")
-    writer.option("replaceWhere", where).save(str(layout.table(table)))
-    return _rows_written(spark, layout, table)
+    typed.write.format("delta").mode("overwrite").option("replaceWhere", where).save(str(layout.table(table)))
+    return lake.rows_written(layout, table)
 
 
 def replace_as_of(spark: SparkSession, layout: Layout, table: Table, rows: DataFrame, as_of: dt.date) -> int:
@@ -89,15 +79,13 @@ def replace_as_of(spark: SparkSession, layout: Layout, table: Table, rows: DataF
 def append(spark: SparkSession, layout: Layout, table: Table, rows: DataFrame) -> int:
     """Appends `rows`; returns rows written."""
     ensure(spark, layout, table)
-    rows.select(*[F.col(c.name).cast(c.type) for c in table.columns]).write.format("delta").mode("append").save(
-        str(layout.table(table))
-    )
-    return _rows_written(spark, layout, table)
+    _typed(rows, table).write.format("delta").mode("append").save(str(layout.table(table)))
+    return lake.rows_written(layout, table)
 
 
 def ensure(spark: SparkSession, layout: Layout, table: Table) -> None:
     """Creates the empty table with its declared columns, documentation and partitioning where it is absent."""
-    if exists(spark, layout, table):
+    if lake.exists(layout, table):
         return
     builder = DeltaTable.createIfNotExists(spark).location(str(layout.table(table))).comment(table.doc)
     for column in table.columns:
@@ -112,6 +100,12 @@ def dates_between(first: dt.date, last: dt.date) -> Sequence[dt.date]:
     return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def _rows_written(spark: SparkSession, layout: Layout, table: Table) -> int:
-    metrics = DeltaTable.forPath(spark, str(layout.table(table))).history(1).select("operationMetrics").first()
-    return int(metrics[0].get("numOutputRows", 0)) if metrics else 0
+def _typed(rows: DataFrame, table: Table) -> DataFrame:
+    return rows.select(*[F.col(c.name).cast(c.type) for c in table.columns])
+
+
+def _open(spark: SparkSession, layout: Layout, table: Table, files: list[str]) -> DataFrame:
+    if not files:
+        return empty(spark, table)
+    reader = spark.read.schema(table.read_ddl).option("basePath", str(layout.table(table)))
+    return reader.parquet(*files).select(*table.column_names)

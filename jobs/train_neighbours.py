@@ -68,8 +68,8 @@ def _similarities(
     threads = settings.threads or cores()
     recommendable = np.asarray(items.is_recommendable)
     first = as_of - dt.timedelta(days=wanted.covisit_days - 1)
-    day_rows = storage.read(spark, layout, tables.INTERACTIONS)
-    recent = day_rows.where(F.col("day").between(F.lit(first), F.lit(as_of)) & (F.col("weight") > 0))
+    day_rows = storage.read(spark, layout, tables.INTERACTIONS, first=first, last=as_of)
+    recent = day_rows.where(F.col("weight") > 0)
     keys = recent.select(
         (F.col("user_idx").cast("long") * 100_000 + F.datediff("day", F.lit(first))).alias("basket"), "item_idx"
     )

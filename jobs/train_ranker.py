@@ -38,7 +38,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     """
     started = time.perf_counter()
     layout = layout_of(settings)
-    cuts = window_cuts(spark, settings, as_of)
+    cuts = window_cuts(settings, as_of)
     made = [cut for cut in reversed(cuts) if windows.prepare(spark, settings, layout, cut)]
     boosters, counts = {}, {}
     for variant, chosen in (("night", cuts), ("holdout", cuts[1:])):
@@ -67,14 +67,14 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     )
 
 
-def window_cuts(spark: SparkSession, settings: Settings, as_of: dt.date) -> list[dt.date]:
+def window_cuts(settings: Settings, as_of: dt.date) -> list[dt.date]:
     """The cuts of the windows that the ranker of `as_of` learns from, newest first.
 
     Raises:
         InputInvalid: the history is too short for one.
     """
     layout = layout_of(settings)
-    first = windows.first_day(spark, layout)
+    first = windows.first_day(layout)
     cuts = windows.window_cuts(settings, as_of, first)
     if not cuts:
         raise InputInvalid(

@@ -10,13 +10,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from contracts import tables
+from contracts.days import EPOCH
 from contracts.errors import InputMissing
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
-from features.histories import EPOCH, fold_days
 from features.interactions import aggregate_days
-from jobs import storage
+from jobs import lake, storage
+from jobs.kernels.histories import fold_days
 from jobs.paths import layout_of
 
 MAX_FOLD_DAYS: Final = 7
@@ -33,7 +34,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date, first: dt.da
     """
     started = time.perf_counter()
     layout = layout_of(settings)
-    days, written = _aggregate(spark, settings, layout, first or as_of, as_of)
+    days, written = aggregate_landed(spark, settings, layout, first or as_of, as_of)
     base_day, n_users = build_histories(spark, layout, as_of=as_of)
     return JobReport(
         job="update_interactions",
@@ -46,7 +47,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date, first: dt.da
 
 def build_histories(spark: SparkSession, layout: Layout, *, as_of: dt.date) -> tuple[dt.date | None, int]:
     """Writes `histories` as of `as_of`; returns the base date it was folded from (None: rebuilt) and its users."""
-    known = storage.read(spark, layout, tables.INTERACTIONS).where(F.col("day") <= F.lit(as_of))
+    known = storage.read(spark, layout, tables.INTERACTIONS, last=as_of)
     base_day = _usable_base(spark, layout, known, as_of)
     if base_day is None:
         base = spark.createDataFrame([], tables.HISTORIES.read_ddl).drop("as_of")
@@ -58,19 +59,25 @@ def build_histories(spark: SparkSession, layout: Layout, *, as_of: dt.date) -> t
     written = storage.replace_as_of(spark, layout, tables.HISTORIES, rows, as_of)
     if written == 0:
         raise InputMissing(
-            f"No event happened by {as_of}.", where=str(layout.table(tables.INTERACTIONS)), todo="Ingest its days first."
+            f"No event happened by {as_of}.",
+            where=str(layout.table(tables.INTERACTIONS)),
+            todo="Ingest its days first.",
         )
     return base_day, written
 
 
-def _aggregate(
+def aggregate_landed(
     spark: SparkSession, settings: Settings, layout: Layout, first: dt.date, last: dt.date
 ) -> tuple[list[dt.date], int]:
-    events = storage.read(spark, layout, tables.EVENTS)
-    landed = F.col("landing_date").between(F.lit(first), F.lit(last))
-    days = sorted(row[0] for row in events.where(landed).select("event_date").distinct().collect())
+    """Day aggregates of every day that has an event landed from `first` to `last`; returns those days and rows written.
+
+    No base is made: the histories of any date stay as they are.
+    """
+    landed = storage.read(spark, layout, tables.EVENTS, first=first, last=last)
+    days = sorted(row[0] for row in landed.select("event_date").distinct().collect())
     if not days:
         return [], 0
+    events = storage.read(spark, layout, tables.EVENTS, first=days[0])  # no event lands before it happened
     touched = events.where(F.col("event_date").isin(days)) if len(days) < MAX_FOLD_DAYS else _range(events, days)
     rows = aggregate_days(
         touched,
@@ -90,7 +97,7 @@ def _range(events: DataFrame, days: list[dt.date]) -> DataFrame:
 
 def _usable_base(spark: SparkSession, layout: Layout, known: DataFrame, as_of: dt.date) -> dt.date | None:
     earliest = as_of - dt.timedelta(days=MAX_FOLD_DAYS)
-    days = [day for day in storage.partitions(spark, layout, tables.HISTORIES) if earliest <= day < as_of]
+    days = [day for day in lake.dates(layout, tables.HISTORIES) if earliest <= day < as_of]
     if not days:
         return None
     late = known.where((F.col("day") <= F.lit(days[-1])) & (F.col("landed_on") > F.lit(days[-1])))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from contracts import expectations
 from contracts.errors import TableInvalid
@@ -35,9 +34,8 @@ def run(
     """
     started = time.perf_counter()
     layout = layout_of(settings)
-    rows = storage.read(spark, layout, table)
-    if table.partition:
-        rows = rows.where(F.col(table.partition[0]).between(F.lit(first or as_of), F.lit(as_of)))
+    dates = {"first": first or as_of, "last": as_of} if table.partition else {}
+    rows = storage.read(spark, layout, table, **dates)
     results = validate(rows, table, settings)
     broken = [result for result in results if not result.success]
     if broken:

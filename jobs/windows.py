@@ -12,7 +12,7 @@ from contracts import tables
 from contracts.days import day_number
 from contracts.layout import Layout
 from contracts.settings import Ranker, Settings
-from jobs import build_features, storage, train_als, train_neighbours
+from jobs import build_features, lake, storage, train_als, train_neighbours
 from jobs.kernels.blocks import examples_of
 from jobs.kitchens import kitchen_of, users_of
 from jobs.update_interactions import build_histories
@@ -38,11 +38,10 @@ def window_cuts(settings: Settings, as_of: dt.date, first_day: dt.date) -> list[
     return sorted({cut for cut in cuts if cut >= earliest}, reverse=True)
 
 
-def first_day(spark: SparkSession, layout: Layout) -> dt.date:
-    """The first day of the history."""
-    row = storage.read(spark, layout, tables.INTERACTIONS).agg(F.min("day")).first()
-    day: dt.date = row[0] if row is not None else dt.date.max
-    return day
+def first_day(layout: Layout) -> dt.date:
+    """The first day of the history; the end of time where there is none."""
+    span = lake.span(layout, tables.INTERACTIONS)
+    return span[0] if span else dt.date.max
 
 
 def fingerprint(settings: Settings) -> str:
@@ -73,7 +72,7 @@ def prepare(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.dat
 
 def stage(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> None:
     """Makes histories, features and artifacts of a past date where they are not there."""
-    if cut not in storage.partitions(spark, layout, tables.HISTORIES):
+    if cut not in lake.dates(layout, tables.HISTORIES):
         build_histories(spark, layout, as_of=cut)
     for step, kind in ((build_features, "item_arrays"), (train_als, "als"), (train_neighbours, "neighbours")):
         if not layout.artifact(kind, cut).is_dir():
@@ -82,13 +81,13 @@ def stage(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date)
 
 def bought_between(spark: SparkSession, layout: Layout, first: dt.date, last: dt.date) -> DataFrame:
     """`user_idx` and `bought`, the distinct items bought from `first` to `last`."""
-    rows = storage.read(spark, layout, tables.INTERACTIONS)
-    window = rows.where(F.col("day").between(F.lit(first), F.lit(last)) & (F.col("n_purchases") > 0))
+    rows = storage.read(spark, layout, tables.INTERACTIONS, first=first, last=last)
+    window = rows.where(F.col("n_purchases") > 0)
     return window.groupBy("user_idx").agg(F.sort_array(F.collect_set("item_idx")).alias("bought"))
 
 
 def _is_stored(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> bool:
-    if cut not in storage.partitions(spark, layout, tables.EXAMPLES):
+    if cut not in lake.dates(layout, tables.EXAMPLES):
         return False
     rows = storage.read_as_of(spark, layout, tables.EXAMPLES, cut).select("fingerprint")
     return rows.where(F.col("fingerprint") != fingerprint(settings)).isEmpty()

@@ -10,7 +10,7 @@ from contracts import tables
 from dagster_project import metadata
 from dagster_project.assets.features import item_arrays
 from dagster_project.assets.ingest import histories, interactions, items, users
-from dagster_project.assets.ranking import examples, fallback_lists, ranker, top_n_lists
+from dagster_project.assets.ranking import examples, fallback_lists, ranker, staged_snapshot, top_n_lists
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import step
@@ -34,7 +34,7 @@ def metrics(
 
 
 @step(
-    deps=[metrics, top_n_lists, fallback_lists, items, users, histories, item_arrays, ranker],
+    deps=[metrics, staged_snapshot, top_n_lists, fallback_lists, items, users, histories, item_arrays, ranker],
     group=GROUP,
     kinds={"spark", "json"},
 )

@@ -9,8 +9,7 @@ import dagster as dg
 
 from dagster_project import metadata
 from dagster_project.assets.evaluation import blessing
-from dagster_project.assets.ingest import items
-from dagster_project.assets.ranking import fallback_lists, top_n_lists
+from dagster_project.assets.ranking import staged_snapshot
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource
 from dagster_project.steps import step
@@ -19,7 +18,7 @@ from jobs import flip_pointer, publish_snapshot, write_digest
 GROUP: Final = "publishing"
 
 
-@step(deps=[blessing, top_n_lists, fallback_lists, items], group=GROUP, kinds={"python", "file"})
+@step(deps=[blessing, staged_snapshot], group=GROUP, kinds={"python", "file"})
 def snapshot(context: dg.AssetExecutionContext, settings: SettingsResource) -> dg.MaterializeResult[Any]:
     """Tonight's lists in the store: immutable, counted, checksummed, read back; not yet served."""
     report = publish_snapshot.run(settings.load(), as_of=as_of(context))

@@ -16,7 +16,7 @@ from dagster_project.assets.models import neighbours
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import files_spec, step, step_of_many, table_spec
-from jobs import rank_candidates, rerank_lists
+from jobs import rank_candidates, rerank_lists, stage_snapshot
 from jobs import train_ranker as ranker_job
 
 GROUP: Final = "ranking"
@@ -60,4 +60,11 @@ def rerank(
     yield from metadata.results(report, counts)
 
 
-ASSETS: Final = (train_ranker, ranked, rerank)
+@step(deps=[top_n_lists, fallback_lists, items, users], group=GROUP, kinds={"python", "file"})
+def staged_snapshot(context: dg.AssetExecutionContext, settings: SettingsResource) -> dg.MaterializeResult[Any]:
+    """The very bytes that the gates judge: lists, fallbacks and items in one directory, not yet in the store."""
+    report = stage_snapshot.run(settings.load(), as_of=as_of(context))
+    return dg.MaterializeResult(metadata=metadata.of_report(report))
+
+
+ASSETS: Final = (train_ranker, ranked, rerank, staged_snapshot)

@@ -13,7 +13,7 @@ import msgspec
 from contracts import tables
 from contracts.report import JobReport
 from contracts.settings import Settings
-from jobs import delta_dates
+from jobs import lake
 from jobs.commands.invocation import Answer, Invocation
 from jobs.paths import layout_of
 
@@ -111,10 +111,9 @@ def backtest(
     from jobs import backtest as job
     from jobs.session_health import start
 
-    lists = layout_of(settings).table(tables.TOP_N_LISTS)
     spark = start(settings, is_quiet=not invocation.is_verbose)
     try:
-        if known not in delta_dates.dates(lists, tables.TOP_N_LISTS):
+        if known not in lake.dates(layout_of(settings), tables.TOP_N_LISTS):
             cook(invocation, settings, known, run_night)
         report = job.run(spark, settings, cut=cut, days=days, k=k)
     finally:

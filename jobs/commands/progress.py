@@ -29,6 +29,7 @@ TITLES: Final = {
     "top_n_lists_contract": "check lists",
     "metrics": "evaluate on the holdout",
     "blessing": "pass the gates",
+    "staged_snapshot": "stage snapshot",
     "snapshot": "publish snapshot",
     "pointer": "flip pointer",
     "digest": "write digest",

@@ -25,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
     command(app, "lookup", panel=PANEL)(lookup)
     command(app, "lists", panel=PANEL)(lists)
     command(app, "digest", panel=PANEL)(digest)
+    command(app, "stage", panel=CARE)(stage)
     command(app, "publish", panel=CARE)(publish)
     command(app, "flip", panel=CARE)(flip)
     command(app, "rollback", panel=CARE)(rollback)
@@ -85,6 +86,13 @@ def digest(
 
     day = _served_day(invocation) if as_of is None else invocation.day(as_of)
     return answer_of(write_digest.run(invocation.settings(), as_of=day, out=out))
+
+
+def stage(invocation: Invocation, as_of: AsOfOption = None) -> Answer:
+    """The lists of a date as one snapshot directory, for the gates to judge; not yet in the store."""
+    from jobs import stage_snapshot
+
+    return answer_of(stage_snapshot.run(invocation.settings(), as_of=invocation.day(as_of)))
 
 
 def publish(invocation: Invocation, as_of: AsOfOption = None) -> Answer:

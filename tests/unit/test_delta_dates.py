@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts import tables
-from jobs import delta_dates
 
 DAY = [dt.date(2024, 3, n) for n in range(10)[1:]]
 

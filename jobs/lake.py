@@ -1,0 +1,110 @@
+"""What the Delta tables hold, asked of their logs by delta-rs: in milliseconds, without a Java process."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import deltalake
+import pyarrow as pa
+import pyarrow.dataset as pads
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from contracts.errors import InputInvalid, InputMissing
+from contracts.layout import Layout
+from contracts.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFile:
+    """One Parquet file of a table; `low` and `high` bound its partition column, or all dates where that is unknown."""
+
+    path: str
+    low: dt.date
+    high: dt.date
+
+
+def exists(layout: Layout, table: Table) -> bool:
+    """Whether the table was ever written."""
+    return _log(layout, table) is not None
+
+
+def files(layout: Layout, table: Table, *, first: dt.date | None = None, last: dt.date | None = None) -> list[LiveFile]:
+    """Live files that may hold rows of the dates, in a fixed order; none where the table was never written."""
+    log = _log(layout, table)
+    if log is None:
+        return []
+    low_name, high_name = _bound_names(table)
+    rows: list[dict[str, Any]] = pa.table(log.get_add_actions(flatten=True)).to_pylist()
+    root = layout.table(table)
+    found = [
+        LiveFile(str(root / row["path"]), row.get(low_name) or dt.date.min, row.get(high_name) or dt.date.max)
+        for row in sorted(rows, key=lambda row: str(row["path"]))
+        if row["num_records"] != 0
+    ]
+    return [file for file in found if file.high >= (first or dt.date.min) and file.low <= (last or dt.date.max)]
+
+
+def dates(layout: Layout, table: Table) -> list[dt.date]:
+    """Dates that hold rows, ascending, of a table kept in one folder a date."""
+    return sorted({file.low for file in files(layout, table)})
+
+
+def span(layout: Layout, table: Table) -> tuple[dt.date, dt.date] | None:
+    """First and last date of the partition column; None where there is no row or no such column."""
+    if not table.partition:
+        return None
+    found = files(layout, table)
+    return (min(file.low for file in found), max(file.high for file in found)) if found else None
+
+
+def rows_written(layout: Layout, table: Table) -> int:
+    """Rows that the last commit wrote, by the writer's own count; 0 for a commit that wrote none."""
+    log = _log(layout, table)
+    return 0 if log is None else int(log.history(1)[0].get("operationMetrics", {}).get("numOutputRows", 0))
+
+
+def missing(layout: Layout, table: Table, as_of: dt.date | None = None) -> InputMissing:
+    """The error for a table, or a date of it, that is not there."""
+    what = f"has no rows as of {as_of}" if as_of else "does not exist yet"
+    how = f" with --as-of {as_of}" if as_of else ""
+    return InputMissing(
+        f"The table {table.name} {what}.",
+        where=str(layout.table(table)),
+        todo=f"Run the step that makes {table.name}{how}; `larder status` shows what is there.",
+    )
+
+
+def batches(layout: Layout, table: Table, as_of: dt.date, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of one date, in blocks.
+
+    Raises:
+        InputMissing: there are none.
+    """
+    found = files(layout, table, first=as_of, last=as_of)
+    if not found:
+        raise missing(layout, table, as_of)
+    yield from pads.dataset([file.path for file in found], format="parquet").to_batches(columns=list(columns))
+
+
+def _bound_names(table: Table) -> tuple[str, str]:
+    if not table.partition:
+        return "", ""
+    column = table.partition[0]
+    return (f"min.{column}", f"max.{column}") if table.is_ranged else (f"partition.{column}", f"partition.{column}")
+
+
+def _log(layout: Layout, table: Table) -> deltalake.DeltaTable | None:
+    path = layout.table(table)
+    try:
+        return deltalake.DeltaTable(str(path))
+    except TableNotFoundError:
+        return None
+    except DeltaError as error:
+        raise InputInvalid(
+            f"The transaction log of {table.name} cannot be read: {error}",
+            where=str(path),
+            todo="Restore the folder from a copy; the landing files can be ingested again.",
+        ) from error
