@@ -95,4 +95,6 @@ def _column_dep(source: str) -> dg.TableColumnDep:
 def _shown(name: str, value: object) -> Any:
     if isinstance(value, str):
         return dg.MetadataValue.md(f"```\n{value}\n```") if name == "table" else value
+    if isinstance(value, bool | int | float):
+        return value
     return dg.MetadataValue.json(json.loads(json.dumps(value, default=str)))

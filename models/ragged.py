@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 AnyArray = npt.NDArray[Any]
+
+_ROW_BITS: Final = 12
+_ITEM_BITS: Final = 20
 
 
 def lists(column: pa.Array | pa.ChunkedArray) -> tuple[Int64, AnyArray]:
@@ -57,3 +60,32 @@ def rank_within(rows: AnyArray, scores: AnyArray, ties: AnyArray) -> tuple[Int64
     sorted_rows = rows[order]
     first = np.searchsorted(sorted_rows, sorted_rows, side="left")
     return order, np.arange(len(order), dtype=np.int64) - first + 1
+
+
+def top_within(rows: AnyArray, scores: AnyArray, items: AnyArray, n: int) -> tuple[Int64, Int32, Int64]:
+    """Rows, items and ranks (from 1) of the `n` best of each row, ordered by row, then best first.
+
+    Row, score and item are packed into one uint64 and sorted as such, several times faster than by three keys; what
+    does not fit into 64 bits is sorted by `rank_within`.
+
+    Args:
+        rows: row of each value, in any order.
+        scores: higher is better; not NaN.
+        items: lower wins among equal scores.
+        n: kept of each row.
+    """
+    if len(rows) and (int(rows.max()) >= 1 << _ROW_BITS or int(items.max()) >= 1 << _ITEM_BITS):
+        order, ranks = rank_within(rows, scores, items)
+        kept = ranks <= n
+        return rows[order[kept]], items[order[kept]].astype(np.int32), ranks[kept]
+    bits = np.ascontiguousarray(scores, dtype=np.float32).view(np.uint32)
+    ascending = np.where(bits >> 31 == 1, ~bits, bits | np.uint32(1 << 31))
+    keys = (rows.astype(np.uint64) << np.uint64(32 + _ITEM_BITS)) | ((~ascending).astype(np.uint64) << np.uint64(_ITEM_BITS))
+    keys |= items.astype(np.uint64)
+    keys.sort()
+    sorted_rows = (keys >> np.uint64(32 + _ITEM_BITS)).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(sorted_rows))]) if len(keys) else np.zeros(1, dtype=np.int64)
+    ranks = np.arange(len(keys), dtype=np.int64) - offsets[sorted_rows] + 1
+    kept = ranks <= n
+    items_kept = (keys[kept] & np.uint64((1 << _ITEM_BITS) - 1)).astype(np.int32)
+    return sorted_rows[kept], items_kept, ranks[kept]

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from models.ragged import Bool, Float32, Int32, Int64, rank_within
+from models.ragged import Bool, Float32, Int32, Int64, top_within
 from models.user_block import UserBlock
 
 
@@ -40,10 +40,7 @@ class Source(Protocol):
 
 def best(rows: Int64, items: Int32, scores: Float32, n: int) -> Proposals:
     """The `n` best of each row, ties by lower item index."""
-    order, ranks = rank_within(rows, scores, items)
-    kept = ranks <= n
-    chosen = order[kept]
-    return Proposals(rows=rows[chosen], items=items[chosen], ranks=ranks[kept])
+    return Proposals(*top_within(rows, scores, items, n))
 
 
 def nothing() -> Proposals:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from scipy import sparse
 
-from models.ragged import Bool, Float32, Int32, Int64, offsets_of, rank_within
+from models.ragged import Bool, Float32, Int32, Int64, offsets_of, rank_within, top_within
 from models.sources.base import Proposals, best, is_new
 from models.user_block import UserBlock, find
 
@@ -74,10 +74,9 @@ class Neighbours:
     def seeds(self, block: UserBlock) -> sparse.csr_matrix:
         """Seed weights, shape (n_users, n_items)."""
         pairs = block.pairs.take(block.pairs.weights > 0)
-        order, ranks = rank_within(pairs.rows, pairs.weights, pairs.item_idx)
-        kept = np.sort(order[ranks <= MAX_SEEDS])
-        chosen = pairs.take(kept)
-        return block.matrix(chosen, chosen.weights)
+        rows, items, _ = top_within(pairs.rows, pairs.weights, pairs.item_idx, MAX_SEEDS)
+        position = find(block.keys(pairs.rows, pairs.item_idx), block.keys(rows, items))
+        return sparse.csr_matrix((pairs.weights[position], (rows, items)), shape=(block.n_users, block.n_items))
 
     def _scores(self, block: UserBlock) -> sparse.csr_matrix:
         if self._cached is None or self._cached[0] is not block:
