@@ -150,8 +150,8 @@ def _of_what_was_made(settings: Settings) -> dict[str, tuple[Rule, ...]]:
         tables.HISTORIES.name: (_parallel(*past), _ASCENDING, _INDICES),
         tables.CANDIDATES.name: (
             Rule("bits_are_parallel", "size(source_bits) = size(item_idx)"),
-            Rule("scores_are_a_matrix", f"size(source_scores) = {n_sources} * size(item_idx)"),
-            Rule("ranks_are_a_matrix", f"size(source_ranks) = {n_sources} * size(item_idx)"),
+            Rule("scores_are_a_matrix", f"octet_length(source_scores) = {4 * n_sources} * size(item_idx)"),
+            Rule("ranks_are_a_matrix", f"octet_length(source_ranks) = {2 * n_sources} * size(item_idx)"),
             _ASCENDING,
             _INDICES,
         ),

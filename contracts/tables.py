@@ -330,8 +330,8 @@ ITEM_FEATURES = Table(
 
 CANDIDATES = Table(
     "candidates",
-    "One user's proposed items. Arrays are parallel, ordered by item index; matrices are row-major, one row an item, "
-    "one column a source in the order of the settings' source list.",
+    "One user's proposed items. Arrays are parallel, ordered by item index; matrices are little-endian bytes, "
+    "row-major, one row an item, one column a source in the order of the settings' source list.",
     (
         _AS_OF,
         _of(_USER, "histories.user_idx"),

@@ -13,7 +13,7 @@ class SharedFolder:
 
     def __init__(self, spark: SparkSession, folder: Path) -> None:
         """Makes `folder` reachable by the workers of `spark`."""
-        self._is_local = spark.sparkContext.master.startswith("local")
+        self._is_local = str(spark.sparkContext.master).startswith("local")
         self._folder = str(folder)
         if not self._is_local:
             spark.sparkContext.addFile(str(folder), recursive=True)

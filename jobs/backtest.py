@@ -43,7 +43,7 @@ def run(spark: SparkSession, settings: Settings, *, cut: dt.date, days: int, k: 
     evaluation = msgspec.structs.replace(settings.evaluation, days=days, k=k)
     settings = msgspec.structs.replace(settings, evaluation=evaluation)
     layout, known, last = layout_of(settings), cut - dt.timedelta(days=1), cut + dt.timedelta(days=days - 1)
-    _require_lists(spark, layout, known)
+    _require_lists(layout, known)
     ingested = _ingest_window(spark, settings, layout, cut, last)
     through = _last_day(spark, layout, cut, last)
     rows = _measure(spark, settings, layout, cut=cut, days=days)
@@ -74,7 +74,7 @@ def _measure(spark: SparkSession, settings: Settings, layout: Layout, *, cut: dt
     return rows
 
 
-def _require_lists(spark: SparkSession, layout: Layout, known: dt.date) -> None:
+def _require_lists(layout: Layout, known: dt.date) -> None:
     for table in (tables.TOP_N_LISTS, tables.RANKED):
         if known not in lake.dates(layout, table):
             raise InputMissing(

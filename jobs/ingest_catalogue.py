@@ -91,7 +91,8 @@ def _refuse_shrunk(spark: SparkSession, layout: Layout, n_listed: int, settings:
     lost = 1 - n_listed / counts["count"]
     if lost > settings.ingest.max_catalogue_shrink:
         raise CatalogueShrunk(
-            f"The catalogue lists {n_listed} items; on {counts['as_of']} it listed {counts['count']}: {lost:.0%} are gone.",
+            f"The catalogue lists {n_listed} items; on {counts['as_of']} it listed {counts['count']}: "
+            f"{lost:.0%} are gone.",
             where=str(layout.landing("items")),
             todo="Land the whole catalogue again; or raise ingest.max_catalogue_shrink when it is meant.",
         )

@@ -29,7 +29,8 @@ _FORMATS: Final = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".jso
 def read_events(spark: SparkSession, layout: Layout, *, first: dt.date, last: dt.date) -> tuple[DataFrame, int]:
     """Raw event rows of the landing days, typed, and how many rows the files hold.
 
-    Values that cannot be cast become null and are left to the rules; `raw` keeps the row as it came, `unreadable_line` what no reader could split.
+    Values that cannot be cast become null and are left to the rules; `raw` keeps the row as it came, `unreadable_line`
+    what no reader could split.
 
     Raises:
         InputMissing: a landing day is not there.

@@ -40,8 +40,21 @@ def build(settings: Settings) -> SparkSession:
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     warnings.filterwarnings("ignore", message=".*Python worker.*", category=UserWarning)
     builder = SparkSession.builder.appName(f"larder-{settings.shop.name}").master(wanted.master)
-    partitions = wanted.shuffle_partitions or 2 * cores()
-    conf = {
+    for name, value in _conf(settings).items():
+        builder = builder.config(name, value)
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    try:
+        session = builder.getOrCreate()
+    finally:
+        _restore(before)
+    session.sparkContext.setLogLevel("OFF")
+    return session
+
+
+def _conf(settings: Settings) -> dict[str, str]:
+    wanted = settings.spark
+    return {
         "spark.jars": ",".join(jar_paths(wanted.jars)),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -53,10 +66,11 @@ def build(settings: Settings) -> SparkSession:
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
         "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": str(partitions),
-        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        "spark.sql.shuffle.partitions": str(wanted.shuffle_partitions or 2 * cores()),
+        "spark.sql.adaptive.coalescePartitions.enabled": "false",
         "spark.sql.parquet.inferTimestampNTZ.enabled": "false",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
+        "spark.sql.sources.parallelPartitionDiscovery.threshold": "1024",
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(wanted.block_users),
         "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": "1",
@@ -65,16 +79,6 @@ def build(settings: Settings) -> SparkSession:
         **{f"spark.executorEnv.{name}": value for name, value in ONE_THREAD.items()},
         **wanted.conf,
     }
-    for name, value in conf.items():
-        builder = builder.config(name, value)
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)
-    try:
-        session = builder.getOrCreate()
-    finally:
-        _restore(before)
-    session.sparkContext.setLogLevel("OFF")
-    return session
 
 
 def _restore(before: dict[str, str | None]) -> None:

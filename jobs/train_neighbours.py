@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -99,7 +99,7 @@ def _segment_popularity(users: DataFrame, n_items: int, as_of: dt.date) -> tuple
     segments = {EVERYONE: 0, **{name: position + 1 for position, name in enumerate(names)}}
     since = day_number(as_of) - POPULAR_DAYS
 
-    def count_blocks(blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def count_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         totals: dict[str, np.ndarray] = {}
         for batch in blocks:
             pairs = pairs_of(batch)

@@ -20,7 +20,7 @@ from jobs import storage, windows
 from jobs.paths import layout_of
 from jobs.session import cores
 from models import ranker, ranking_features
-from models.ragged import lists
+from models.ragged import from_bytes, lists
 from models.ranker import Examples
 
 VARIANTS: Final = ("night", "holdout")
@@ -28,10 +28,9 @@ _HASH_SPACE: Final = 1 << 20
 
 
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
-    """The ranker artifact: a booster `night-<placement>` a placement from all past windows, and one
-    `holdout-<placement>` from all but the newest, for honest evaluation on it.
+    """The ranker artifact: boosters `night-<placement>` from all past windows, `holdout-<placement>` from older ones.
 
-    Windows made on earlier nights are reused.
+    The newest window is left out of the latter, for honest evaluation on it. Windows made on earlier nights are reused.
 
     Raises:
         InputInvalid: the history is too short for one window, or nobody bought a candidate.
@@ -46,7 +45,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
             continue
         table = _load(spark, settings, layout, chosen)
         for placement, wanted in settings.placements.items():
-            examples = _examples(table, settings, repeats=wanted.repeats and settings.shop.repeats)
+            examples = _examples(table, repeats=wanted.repeats and settings.shop.repeats)
             boosters[f"{variant}-{placement}"] = _fit(examples, settings)
             counts[f"{variant}_{placement}_examples"] = len(examples.labels)
     facts = {
@@ -77,11 +76,11 @@ def window_cuts(settings: Settings, as_of: dt.date) -> list[dt.date]:
     first = windows.first_day(layout)
     cuts = windows.window_cuts(settings, as_of, first)
     if not cuts:
+        needed = windows.MIN_HISTORY_DAYS + settings.ranker.window_days + settings.ranker.grid_days
         raise InputInvalid(
             f"The history from {first} to {as_of} is too short for one training window.",
             where=str(layout.table(tables.INTERACTIONS)),
-            todo=f"Ingest at least {windows.MIN_HISTORY_DAYS + settings.ranker.window_days + settings.ranker.grid_days} "
-            "days, or lower ranker.window_days.",
+            todo=f"Ingest at least {needed} days, or lower ranker.window_days.",
         )
     return cuts
 
@@ -108,10 +107,10 @@ def _load(spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt
     )
 
 
-def _examples(table: pa.Table, settings: Settings, *, repeats: bool) -> Examples:
+def _examples(table: pa.Table, *, repeats: bool) -> Examples:
     """The rows a placement may show, of users with a bought and an unbought one among them."""
     offsets, labels = lists(table["labels"])
-    features = lists(table["features"])[1].reshape(len(labels), -1)
+    features = from_bytes(table["features"], np.float32).reshape(len(labels), -1)
     rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     usable = np.ones(len(labels), dtype=bool) if repeats else lists(table["is_new"])[1].astype(bool)
     bought = np.bincount(rows[usable], weights=labels[usable], minlength=len(offsets) - 1)

@@ -48,7 +48,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date, first: dt.da
 def build_histories(spark: SparkSession, layout: Layout, *, as_of: dt.date) -> tuple[dt.date | None, int]:
     """Writes `histories` as of `as_of`; returns the base date it was folded from (None: rebuilt) and its users."""
     known = storage.read(spark, layout, tables.INTERACTIONS, last=as_of)
-    base_day = _usable_base(spark, layout, known, as_of)
+    base_day = _usable_base(layout, known, as_of)
     if base_day is None:
         base = spark.createDataFrame([], tables.HISTORIES.read_ddl).drop("as_of")
         news = known
@@ -95,7 +95,7 @@ def _range(events: DataFrame, days: list[dt.date]) -> DataFrame:
     return events.where(F.col("event_date").between(F.lit(days[0]), F.lit(days[-1])))
 
 
-def _usable_base(spark: SparkSession, layout: Layout, known: DataFrame, as_of: dt.date) -> dt.date | None:
+def _usable_base(layout: Layout, known: DataFrame, as_of: dt.date) -> dt.date | None:
     earliest = as_of - dt.timedelta(days=MAX_FOLD_DAYS)
     days = [day for day in lake.dates(layout, tables.HISTORIES) if earliest <= day < as_of]
     if not days:

@@ -28,7 +28,8 @@ def run(settings: Settings, *, as_of: dt.date, out: Path | None = None) -> JobRe
     layout = layout_of(settings)
     directory = _snapshot_of(LocalStore(layout.store), as_of)
     folder = out or layout.root / "digests" / as_of.isoformat()
-    rows, files = {}, {}
+    rows: dict[str, int] = {}
+    files: dict[str, str] = {}
     for placement in settings.placements:
         manifest = write_digest(directory, folder / placement, placement=placement, k=K)
         rows |= {f"{placement}_recipients": manifest.n_recipients, f"{placement}_rows": manifest.n_rows}

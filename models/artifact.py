@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,11 +40,11 @@ def save(
     if folder.exists():
         retired = folder.with_name(f".{folder.name}.retired")
         shutil.rmtree(retired, ignore_errors=True)
-        os.replace(folder, retired)
-        os.replace(staging, folder)
+        folder.replace(retired)
+        staging.replace(folder)
         shutil.rmtree(retired)
     else:
-        os.replace(staging, folder)
+        staging.replace(folder)
     return hashlib.sha256(manifest.encode()).hexdigest()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from models.ragged import Float32, Int16, Int32, Int64, lists, offsets_of, rows_of, to_lists
+from models.ragged import Float32, Int16, Int32, Int64, from_bytes, lists, offsets_of, rows_of, to_bytes, to_lists
 from models.sources.base import Source
 from models.user_block import UserBlock, find
 
@@ -59,12 +59,11 @@ def generate(block: UserBlock, sources: dict[str, Source], per_source: int) -> C
 def to_columns(block: CandidateBlock, n_users: int) -> dict[str, pa.Array]:
     """The columns of `candidates` beside `as_of` and `user_idx`."""
     offsets = offsets_of(block.rows, n_users)
-    width = block.scores.shape[1]
     return {
         "item_idx": to_lists(offsets, block.items, pa.int32()),
         "source_bits": to_lists(offsets, block.bits, pa.int32()),
-        "source_scores": to_lists(offsets * width, block.scores.ravel(), pa.float32()),
-        "source_ranks": to_lists(offsets * width, block.ranks.ravel(), pa.int16()),
+        "source_scores": to_bytes(offsets, block.scores),
+        "source_ranks": to_bytes(offsets, block.ranks),
     }
 
 
@@ -75,6 +74,6 @@ def read(batch: pa.RecordBatch, n_sources: int) -> CandidateBlock:
         rows=rows_of(offsets),
         items=items,
         bits=lists(batch.column("source_bits"))[1],
-        scores=lists(batch.column("source_scores"))[1].reshape(-1, n_sources),
-        ranks=lists(batch.column("source_ranks"))[1].reshape(-1, n_sources),
+        scores=from_bytes(batch.column("source_scores"), np.float32).reshape(-1, n_sources),
+        ranks=from_bytes(batch.column("source_ranks"), np.int16).reshape(-1, n_sources),
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from models.candidates import CandidateBlock
-from models.ragged import AnyArray, Bool, lists, offsets_of, to_lists
+from models.ragged import AnyArray, Bool, lists, offsets_of, to_bytes, to_lists
 from models.ranker import is_sampled
 from models.sources.base import is_new
 from models.user_block import UserBlock, find
@@ -55,5 +55,5 @@ def to_columns(labelled: Labelled, features: AnyArray, n_users: int) -> dict[str
     return {
         "labels": to_lists(offsets, labelled.labels, pa.int8()),
         "is_new": to_lists(offsets, labelled.is_new, pa.bool_()),
-        "features": to_lists(offsets * features.shape[1], features.ravel(), pa.float32()),
+        "features": to_bytes(offsets, features),
     }

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from models.ragged import Float32, Int32, Int64, lists, offsets_of, rows_of, to_lists
+from models.ragged import AnyArray, Float32, Int32, Int64, lists, offsets_of, rows_of, to_lists
 
 HALF_LIVES_DAYS: Final = {"decayed_14": 14.0, "decayed_30": 30.0, "decayed_60": 60.0, "decayed_180": 180.0}
 WEIGHT_HALF_LIFE_DAYS: Final = 60.0
@@ -128,7 +128,7 @@ def _aged(pairs: Pairs, before: Users, after: Users, n_days: int) -> Pairs:
 def _from_news(news: DayRows, ordinals: Int64, users: Users, as_of_day: int) -> Pairs:
     bought = news.is_purchase
     age = (as_of_day - news.days).astype(np.float64)
-    values = {
+    values: dict[str, AnyArray] = {
         "rows": news.rows,
         "item_idx": news.item_idx,
         "baskets": bought.astype(np.int32),
@@ -227,4 +227,5 @@ def to_columns(users: Users, pairs: Pairs) -> dict[str, pa.Array]:
 
 
 def _filled(batch: pa.RecordBatch, name: str, value: int) -> Int32:
-    return batch.column(name).fill_null(value).to_numpy(zero_copy_only=False).astype(np.int32)
+    filled: Int32 = batch.column(name).fill_null(value).to_numpy(zero_copy_only=False).astype(np.int32)
+    return filled

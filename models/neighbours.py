@@ -107,7 +107,8 @@ def load(folder: Path, name: str, n_items: int) -> sparse.csr_matrix:
 
 def _cosine(rows_by_items: sparse.csr_matrix, n: int, threads: int) -> sparse.csr_matrix:
     if rows_by_items.nnz == 0:
-        return sparse.csr_matrix((rows_by_items.shape[1],) * 2, dtype=np.float32)
+        nothing: sparse.csr_matrix = (rows_by_items.T @ rows_by_items).tocsr().astype(np.float32)
+        return nothing
     model = ItemItemRecommender(K=n + 1, num_threads=threads)
     norms = np.sqrt(np.asarray(rows_by_items.power(2).sum(axis=0)).ravel())
     unit = rows_by_items @ sparse.diags((1 / np.maximum(norms, 1e-12)).astype(np.float32))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -58,7 +58,7 @@ def candidates_of(users: DataFrame, kitchen: Kitchen) -> DataFrame:
     """
     per_source = kitchen.settings.per_source
 
-    def generate_blocks(blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def generate_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         n_items = kitchen.catalogue().items.n_items
         for batch in blocks:
             made = candidate_rows.generate(read_block(batch, n_items), kitchen.sources(), per_source)
@@ -66,8 +66,8 @@ def candidates_of(users: DataFrame, kitchen: Kitchen) -> DataFrame:
             yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
     schema = (
-        "user_idx int, item_idx array<int>, source_bits array<int>, source_scores array<float>, "
-        "source_ranks array<smallint>"
+        "user_idx int, item_idx array<int>, source_bits array<int>, source_scores binary, "
+        "source_ranks binary"
     )
     return users.mapInArrow(generate_blocks, schema)
 
@@ -87,7 +87,7 @@ def examples_of(
     today = day_number(kitchen.as_of)
     per_source = kitchen.settings.per_source
 
-    def label_blocks(blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def label_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         items = kitchen.catalogue().items
         for batch in blocks:
             block = read_block(batch, items.n_items)
@@ -98,5 +98,5 @@ def examples_of(
             yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
     joined = users.join(bought_after, "user_idx")
-    schema = "user_idx int, labels array<tinyint>, is_new array<boolean>, features array<float>"
+    schema = "user_idx int, labels array<tinyint>, is_new array<boolean>, features binary"
     return joined.mapInArrow(label_blocks, schema).where(F.size("labels") > 0)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.days import EPOCH, day_number
@@ -35,7 +35,7 @@ def fold_days(base: DataFrame, interactions: DataFrame, *, base_day: dt.date, as
     schema = ", ".join(f"{c.name} {c.type}" for c in HISTORIES.columns if c.name != "as_of")
     first, last = day_number(base_day), day_number(as_of)
 
-    def fold_blocks(blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def fold_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for block in blocks:
             before, pairs, rows = histories.users_of(block), histories.pairs_of(block), histories.day_rows_of(block)
             after, merged = histories.fold(before, pairs, rows, base_day=first, as_of_day=last)
@@ -45,7 +45,7 @@ def fold_days(base: DataFrame, interactions: DataFrame, *, base_day: dt.date, as
     return joined.mapInArrow(fold_blocks, schema)
 
 
-def _news_columns(interactions: DataFrame) -> dict[str, object]:
+def _news_columns(interactions: DataFrame) -> dict[str, Column]:
     return {
         "days": F.datediff(interactions["day"], F.lit(EPOCH)),
         "item_idx": interactions["item_idx"],

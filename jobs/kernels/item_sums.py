@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -23,7 +23,7 @@ def pair_sums(histories: DataFrame, *, as_of: dt.date) -> DataFrame:
     today = day_number(as_of)
     schema = "item_idx int, " + ", ".join(f"{name} long" for name in item_sums.NAMES)
 
-    def sum_blocks(blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def sum_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total = item_sums.Totals()
         for block in blocks:
             total.add(pairs_of(block), today=today)

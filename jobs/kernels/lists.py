@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -38,7 +38,7 @@ def rerank(
     """
     renamed = ranked.withColumnRenamed("item_idx", "ranked_idx")
 
-    def rerank_blocks(blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def rerank_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         catalogue = kitchen.catalogue()
         for mixed in blocks:
             for name, placement in placements.items():
@@ -54,8 +54,8 @@ def rerank(
 
 def popular_order(catalogue: Catalogue) -> Int32:
     """Allowed items by their buyers of 28 days, then 84 days, then ever; ties by lower index."""
-    keys = [catalogue.number(name) for name in ("buyers", "buyers_84", "buyers_28")]
-    order = np.lexsort((np.arange(len(keys[0])), *(-key for key in keys)))
+    ever, quarter, month = (catalogue.number(name) for name in ("buyers", "buyers_84", "buyers_28"))
+    order = np.lexsort((np.arange(len(ever)), -ever, -quarter, -month))
     return order[catalogue.allowed[order]].astype(np.int32)
 
 

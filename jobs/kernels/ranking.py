@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -62,7 +62,7 @@ def rank(
     today = day_number(kitchen.as_of)
     n_sources = len(kitchen.settings.sources)
 
-    def rank_blocks(blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def rank_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         items = kitchen.catalogue().items
         for batch in blocks:
             block = read_block(batch, items.n_items)
@@ -95,4 +95,5 @@ def _ranked(batch: pa.RecordBatch, shown: CandidateBlock, scores: Float32, place
 def _main_source(shown: CandidateBlock) -> AnyArray:
     """The source that ranked each item best; the earlier in the settings wins a tie."""
     ranks = np.where(shown.ranks == 0, np.iinfo(np.int16).max, shown.ranks)
-    return ranks.argmin(axis=1).astype(np.int32)
+    best: AnyArray = ranks.argmin(axis=1).astype(np.int32)
+    return best

@@ -1,0 +1,215 @@
+"""The sections of the settings: typed, with defaults, units and limits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
+Role = Literal["view", "click", "cart", "purchase", "cancellation", "ignore"]
+
+SOURCE_NAMES: Final = (
+    "own", "als", "als_long", "covisit", "content", "category", "popular", "segment", "trend", "arrivals",
+)  # fmt: skip
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One table of the settings file."""
+
+
+class EventType(Section, frozen=True):
+    """What one event type means."""
+
+    role: Role
+    weight: float = 1.0
+
+
+def _event_types() -> dict[str, EventType]:
+    return {
+        "view": EventType(role="view", weight=0.1),
+        "click": EventType(role="click", weight=0.2),
+        "cart": EventType(role="cart", weight=0.5),
+        "purchase": EventType(role="purchase", weight=1.0),
+        "cancellation": EventType(role="cancellation", weight=-1.0),
+    }
+
+
+class Shop(Section, frozen=True):
+    """What is particular about a shop.
+
+    Attributes:
+        columns: our column name -> the shop's, for events, items and users alike.
+        event_types: the shop's word -> role and weight.
+        event_condition: SQL over an event's columns; rows that fail it are quarantined as `event_condition`.
+        exclude_items: SQL over a catalogue row as landed; items for which it holds are never recommended.
+        repeats: whether buying an item again is sensible.
+        segment: SQL over a user row as landed, giving the segment.
+    """
+
+    name: str = "shop"
+    columns: dict[str, str] = {}
+    event_types: dict[str, EventType] = msgspec.field(default_factory=_event_types)
+    event_condition: str = "true"
+    exclude_items: str = "false"
+    repeats: bool = True
+    segment: str = "segment"
+
+
+class Ingest(Section, frozen=True):
+    """Limits on what a landing folder may hold."""
+
+    max_quarantined_share: Share = 0.5
+    max_catalogue_shrink: Share = 0.3
+    max_id_bytes: Positive = 256
+
+
+class Spark(Section, frozen=True):
+    """The session.
+
+    Attributes:
+        shuffle_partitions: 0 takes twice the cores.
+        jars: folder of the Delta jars; empty takes `jars` beside the virtual environment.
+    """
+
+    master: str = "local[*]"
+    driver_memory: str = "3g"
+    shuffle_partitions: Count = 0
+    block_users: Positive = 512
+    jars: str = ""
+    conf: dict[str, str] = {}
+
+
+class Als(Section, frozen=True):
+    """Implicit ALS. `factors`, `regularization`, `alpha`, `iterations` are implicit's words."""
+
+    factors: Positive = 64
+    regularization: PositiveFloat = 5.0
+    alpha: PositiveFloat = 2.0
+    iterations: Positive = 15
+    warm_iterations: Positive = 2
+    max_pairs: Positive = 200_000_000
+
+
+class Candidates(Section, frozen=True):
+    """How many items each source proposes and what bounds a user's row.
+
+    Attributes:
+        sources: which sources run, and the order of their columns.
+        per_source: new items each source proposes.
+        max_own: own items kept, strongest first.
+        min_item_buyers: items with fewer buyers are not recommended; new arrivals are exempt.
+        neighbours: kept for each item by covisit and content.
+        covisit_days: days of baskets that covisit counts.
+        arrival_days: an item is a new arrival for so long.
+    """
+
+    sources: tuple[str, ...] = SOURCE_NAMES
+    per_source: Positive = 60
+    max_own: Positive = 400
+    min_item_buyers: Count = 1
+    neighbours: Positive = 60
+    covisit_days: Positive = 365
+    arrival_days: Positive = 35
+
+
+class Ranker(Section, frozen=True):
+    """LightGBM and its training windows. Lower-case words are LightGBM's.
+
+    Attributes:
+        windows: past windows trained on.
+        window_days: length of the window that follows each cut.
+        stride_days: days between two cuts.
+        year_ago: adds the window that follows this day a year ago, where the history reaches back so far.
+        grid_days: cuts lie on multiples of so many days, so that nights share them.
+        negative_share: share of the unbought candidates kept, uniformly over own and new items.
+        max_examples: rows trained on; windows are thinned by user to fit.
+    """
+
+    windows: Positive = 4
+    window_days: Positive = 28
+    stride_days: Positive = 28
+    year_ago: bool = True
+    grid_days: Positive = 7
+    negative_share: Share = 0.2
+    max_examples: Positive = 2_000_000
+    n_estimators: Positive = 130
+    learning_rate: PositiveFloat = 0.08
+    num_leaves: Positive = 31
+    min_data_in_leaf: Positive = 200
+    feature_fraction: Share = 0.5
+    lambda_l2: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    lambdarank_truncation_level: Positive = 20
+
+
+class Placement(Section, frozen=True):
+    """Where lists show.
+
+    Attributes:
+        repeats: True allows items the user already bought (where the shop allows repeats).
+        length: items in a list.
+        max_per_category: items of one category in a list, 0 for no cap.
+    """
+
+    repeats: bool
+    length: Positive = 50
+    max_per_category: Count = 0
+
+
+def default_placements() -> dict[str, Placement]:
+    """A list with and one without what the user bought before."""
+    return {"home": Placement(repeats=True), "discover": Placement(repeats=False)}
+
+
+class Evaluation(Section, frozen=True):
+    """The holdout.
+
+    Attributes:
+        days: length of the window predicted.
+        k: cutoff of the headline metrics.
+        max_users: users evaluated, by a stable hash.
+        min_item_buyers: the protocol counts only items that reach so many buyers by the end of the window.
+        resamples: bootstrap resamples of users.
+    """
+
+    days: Positive = 28
+    k: Positive = 10
+    max_users: Positive = 50_000
+    min_item_buyers: Count = 0
+    resamples: Positive = 1000
+
+
+class Gates(Section, frozen=True):
+    """Limits that hold a night.
+
+    Attributes:
+        min_coverage_users: share of eligible users with a list or a fallback.
+        min_full_lists: share of lists as long as asked.
+        max_banned: items in lists that must not be there.
+        beat_best_source: the ranker's NDCG at k must not be below its best single source's by more than chance, that is
+            with the whole 95 % interval of the paired difference.
+        min_ndcg: per placement, an absolute floor on NDCG at k.
+    """
+
+    min_coverage_users: Share = 1.0
+    min_full_lists: Share = 0.99
+    max_banned: Count = 0
+    beat_best_source: bool = True
+    min_ndcg: dict[str, Share] = {}
+
+
+class Store(Section, frozen=True):
+    """The published snapshots.
+
+    Attributes:
+        shards: files a snapshot's records are spread over by a hash of the user id.
+        keep: snapshots kept beside the current one.
+        stale_after_hours: age from which an answer is called stale.
+    """
+
+    shards: Positive = 8
+    keep: Positive = 3
+    stale_after_hours: Positive = 36
