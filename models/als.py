@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
+from implicit.recommender_base import ModelFitError
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -39,7 +40,8 @@ def fit(confidence: sparse.csr_matrix, settings: Als, *, seed: int, threads: int
         start: factors of an earlier day to go on from, possibly with fewer rows.
 
     Raises:
-        VocabularyMismatch: the start has more rows or another width than the matrix asks for.
+        VocabularyMismatch: the start has more rows or another width than the matrix asks for, or the fitted
+            factors are not finite.
     """
     with threadpool_limits(1, "blas"):
         model = AlternatingLeastSquares(
@@ -53,14 +55,13 @@ def fit(confidence: sparse.csr_matrix, settings: Als, *, seed: int, threads: int
         if start is not None:
             model.user_factors = _padded(start.users, confidence.shape[0], settings.factors)
             model.item_factors = _padded(start.items, confidence.shape[1], settings.factors)
-        model.fit(confidence, show_progress=False)
+        try:
+            model.fit(confidence, show_progress=False)
+        except ModelFitError as error:
+            raise _unfit(confidence, str(error)) from error
     factors = Factors(np.asarray(model.user_factors, np.float32), np.asarray(model.item_factors, np.float32))
     if (len(factors.users), len(factors.items)) != confidence.shape or not _is_finite(factors):
-        raise VocabularyMismatch(
-            "The fitted factors do not fit the matrix or are not finite.",
-            where=f"matrix {confidence.shape}, factors {factors.users.shape} and {factors.items.shape}",
-            todo="Refit without a warm start; raise als.regularization if it repeats.",
-        )
+        raise _unfit(confidence, f"factors {factors.users.shape} and {factors.items.shape}")
     return factors
 
 
@@ -92,6 +93,14 @@ def _padded(rows: Float32, n: int, width: int) -> Float32:
     padded = np.zeros((n, width), dtype=np.float32)
     padded[: len(rows)] = rows
     return padded
+
+
+def _unfit(confidence: sparse.csr_matrix, seen: str) -> VocabularyMismatch:
+    return VocabularyMismatch(
+        "The fitted factors do not fit the matrix or are not finite.",
+        where=f"matrix {confidence.shape}, {seen}",
+        todo="Refit without a warm start; raise als.regularization if it repeats.",
+    )
 
 
 def _is_finite(factors: Factors) -> bool:

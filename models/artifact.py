@@ -100,6 +100,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _corrupt(path, "is absent or unreadable") from error
+    if not isinstance(manifest.get("about"), dict) or not isinstance(manifest.get("files"), dict):
+        raise _corrupt(path, "is not an artifact's manifest")
     return manifest
 
 

@@ -101,7 +101,8 @@ def top_within(rows: AnyArray, scores: AnyArray, items: AnyArray, n: int) -> tup
         order, ranks = rank_within(rows, scores, items)
         kept = ranks <= n
         return rows[order[kept]], items[order[kept]].astype(np.int32), ranks[kept]
-    bits = np.ascontiguousarray(scores, dtype=np.float32).view(np.uint32)
+    zeros_tie = np.asarray(scores, dtype=np.float32) + np.float32(0)  # -0.0 + 0.0 is 0.0
+    bits = zeros_tie.view(np.uint32)
     ascending = np.where(bits >> 31 == 1, ~bits, bits | np.uint32(1 << 31))
     keys = rows.astype(np.uint64) << np.uint64(32 + _ITEM_BITS)
     keys |= (~ascending).astype(np.uint64) << np.uint64(_ITEM_BITS)

@@ -13,7 +13,6 @@ import msgspec
 from contracts import tables
 from contracts.report import JobReport
 from contracts.settings import Settings
-from jobs import lake
 from jobs.commands.invocation import Answer, Invocation
 from jobs.paths import layout_of
 
@@ -109,6 +108,7 @@ def backtest(
     """
     known = invocation.day(dt.datetime.combine(cut - dt.timedelta(days=1), dt.time()))
     from jobs import backtest as job
+    from jobs import lake
     from jobs.session_health import start
 
     spark = start(settings, is_quiet=not invocation.is_verbose)

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from pathlib import Path
 
+import deltalake
+import pyarrow as pa
 import pytest
 
 from contracts import tables
@@ -26,12 +27,9 @@ def land(root: Path, *days: int) -> Layout:
 
 
 def ingest(layout: Layout, first: int, last: int) -> None:
-    """A log of the events table that holds landing days `first` to `last`."""
-    log = layout.table(tables.EVENTS) / "_delta_log"
-    log.mkdir(parents=True)
-    stats = {"minValues": {"landing_date": str(day(first))}, "maxValues": {"landing_date": str(day(last))}}
-    add = {"add": {"path": "part-0.parquet", "partitionValues": {}, "stats": json.dumps(stats)}}
-    (log / f"{0:020}.json").write_text(json.dumps(add) + "\n")
+    """An events table that holds landing days `first` to `last`."""
+    days = pa.array([day(first), day(last)], pa.date32())
+    deltalake.write_deltalake(str(layout.table(tables.EVENTS)), pa.table({"landing_date": days}))
 
 
 def test_a_first_night_ingests_everything_landed(tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from contracts.errors import VocabularyMismatch
+from contracts.settings import Als
+from models import als
+from models.als import Factors
+
+SMALL = Als(factors=4, regularization=0.1, alpha=2.0, iterations=8, warm_iterations=2)
+
+
+@pytest.fixture
+def tastes() -> sparse.csr_matrix:
+    """Users 0 to 5 like items 0 to 3, users 6 to 11 items 4 to 7; each lacks one item of their half."""
+    dense = np.zeros((12, 8), dtype=np.float32)
+    for user in range(12):
+        half = 4 * (user // 6)
+        dense[user, half : half + 4] = 1
+        dense[user, half + user % 4] = 0
+    return sparse.csr_matrix(dense)
+
+
+def fit(matrix: sparse.csr_matrix, *, threads: int = 1, start: Factors | None = None) -> Factors:
+    """Factors with the seed of these tests."""
+    return als.fit(matrix, SMALL, seed=3, threads=threads, start=start)
+
+
+def test_missing_items_of_a_taste_score_above_the_other_taste(tastes: sparse.csr_matrix) -> None:
+    """The item each user lacks in their half beats every item of the other half."""
+    made = fit(tastes)
+    scores = made.users @ made.items.T
+    for user in range(12):
+        half = 4 * (user // 6)
+        other = scores[user, 4 - half : 8 - half]
+        assert scores[user, half + user % 4] > other.max()
+
+
+def test_the_number_of_threads_does_not_show(tastes: sparse.csr_matrix) -> None:
+    """One and two threads give the same bytes."""
+    one, two = fit(tastes), fit(tastes, threads=2)
+    assert one.users.tobytes() == two.users.tobytes()
+    assert one.items.tobytes() == two.items.tobytes()
+    assert (one.users.dtype, one.users.shape, one.items.shape) == (np.float32, (12, 4), (8, 4))
+
+
+def test_a_warm_start_makes_room_for_new_rows(tastes: sparse.csr_matrix) -> None:
+    """Yesterday knew ten users and seven items; today all have factors, and yesterday's stay as they were."""
+    yesterday = fit(tastes[:10, :7].tocsr())
+    before = yesterday.users.copy()
+    today = fit(tastes, start=yesterday)
+    assert (today.users.shape, today.items.shape) == ((12, 4), (8, 4))
+    assert (np.abs(today.users).sum(axis=1) > 0).all()
+    assert (np.abs(today.items).sum(axis=1) > 0).all()
+    assert yesterday.users.tobytes() == before.tobytes()
+    assert today.users.tobytes() != fit(tastes).users.tobytes()
+
+
+def test_a_warm_start_that_is_too_big_is_refused(tastes: sparse.csr_matrix) -> None:
+    """More rows than the matrix, or another number of factors, is another vocabulary or another model."""
+    start = fit(tastes)
+    with pytest.raises(VocabularyMismatch, match=r"shape \(12, 4\); 10 rows of 4"):
+        fit(tastes[:10].tocsr(), start=start)
+    with pytest.raises(VocabularyMismatch, match="12 rows of 5 factors"):
+        als.fit(tastes, Als(factors=5), seed=3, threads=1, start=start)
+
+
+def test_factors_that_are_no_numbers_are_refused(tastes: sparse.csr_matrix) -> None:
+    """A start with NaN spreads: the fit says so instead of returning it."""
+    start = fit(tastes)
+    start.users[:] = np.nan
+    start.items[:] = np.nan
+    with pytest.raises(VocabularyMismatch, match="not finite"):
+        fit(tastes, start=start)
+
+
+def test_models_of_one_artifact_are_told_apart(tmp_path: Path, tastes: sparse.csr_matrix) -> None:
+    """What is loaded by name is what was saved by it."""
+    made = fit(tastes)
+    als.save(tmp_path / "als", {"als": made, "als_long": Factors(made.users * 2, made.items)}, about={})
+    assert (als.load(tmp_path / "als", "als_long").users == als.load(tmp_path / "als", "als").users * 2).all()
