@@ -86,7 +86,7 @@ EVENTS = Table(
     "events",
     "One accepted event of a user with an item.",
     (
-        Column("event_key", "string", "Identity: the shop's event_id, or a SHA-256 of the row's values."),
+        Column("event_key", "string", "Identity: the shop's event_id, or a 128-bit hash of the row's values."),
         Column("user_id", "string", "The shop's user id."),
         Column("item_id", "string", "The shop's item id."),
         Column("event_type", "string", "The shop's word for what happened; its weight and role are settings."),
@@ -349,14 +349,14 @@ CANDIDATES = Table(
         ),
         Column(
             "source_scores",
-            "array<float>",
-            "Score by each source, NaN where it has none.",
+            "binary",
+            "float32: score by each source, NaN where it has none.",
             derived_from=(_H + "weights",),
         ),
         Column(
             "source_ranks",
-            "array<smallint>",
-            "Rank among the source's proposals from 1, 0 where not proposed.",
+            "binary",
+            "int16: rank among the source's proposals from 1, 0 where not proposed.",
             derived_from=(_H + "weights",),
         ),
     ),
@@ -385,8 +385,8 @@ EXAMPLES = Table(
         ),
         Column(
             "features",
-            "array<float>",
-            "Row-major feature matrix, one row a label.",
+            "binary",
+            "float32: row-major feature matrix, one row a label.",
             derived_from=(
                 "candidates.source_scores",
                 "user_features.n_baskets",

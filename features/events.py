@@ -44,20 +44,33 @@ def mark_duplicates(classified: DataFrame, known: DataFrame | None) -> DataFrame
         classified: the result of `classify`.
         known: `event_key` and `event_date` of events already in the lake, or None.
     """
-    accepted = F.col("reason").isNull()
-    order = Window.partitionBy("event_key", accepted).orderBy("landing_date", "source_file", *_IDENTITY)
-    repeated = classified.withColumn("is_repeat", accepted & (F.row_number().over(order) > 1))
+    repeated = _mark_repeats(classified)
     if known is None:
         return repeated.withColumnRenamed("is_repeat", "is_duplicate")
     seen = known.select("event_key", "event_date").distinct().withColumn("is_known", F.lit(True))
     joined = repeated.join(seen, ["event_key", "event_date"], "left")
-    duplicate = F.col("is_repeat") | (accepted & F.col("is_known").isNotNull())
+    duplicate = F.col("is_repeat") | (F.col("reason").isNull() & F.col("is_known").isNotNull())
     return joined.withColumn("is_duplicate", duplicate).drop("is_repeat", "is_known")
 
 
+def _mark_repeats(classified: DataFrame) -> DataFrame:
+    """`classified` with `is_repeat`. Only rows whose key's hash occurs twice are sorted; few do."""
+    hashed = classified.withColumn("key_hash", F.xxhash64("event_key"))
+    accepted = F.col("reason").isNull()
+    twice = hashed.where(accepted).groupBy("key_hash").count().where(F.col("count") > 1)
+    suspects = F.broadcast(twice.select("key_hash", F.lit(True).alias("is_suspect")))
+    marked = hashed.join(suspects, "key_hash", "left").drop("key_hash")
+    suspect = F.col("is_suspect").isNotNull() & accepted
+    order = Window.partitionBy("event_key").orderBy("landing_date", "source_file", *_IDENTITY)
+    sorted_ = marked.where(suspect).withColumn("is_repeat", F.row_number().over(order) > 1)
+    return marked.where(~suspect).withColumn("is_repeat", F.lit(False)).unionByName(sorted_).drop("is_suspect")
+
+
 def _content_hash() -> Column:
-    parts = [F.coalesce(F.col(name).cast("string"), F.lit("\u0001")) for name in _IDENTITY]
-    return F.sha2(F.concat_ws("\u0000", *parts), 256)
+    """128 bits over the identity columns and which of them are null, as 32 hex digits."""
+    absent = F.concat(*[F.isnull(name).cast("int").cast("string") for name in _IDENTITY])
+    halves = [F.lpad(F.hex(F.xxhash64(F.lit(salt), absent, *_IDENTITY)), 16, "0") for salt in (1, 2)]
+    return F.concat(*halves)
 
 
 def _reason(shop: Shop, limits: Ingest) -> Column:

@@ -77,7 +77,7 @@ def headlines(rows: list[Row], settings: Settings) -> dict[str, float]:
 
 def _measure(spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt.date, days: int) -> list[Row]:
     layout, known = layout_of(settings), cut - dt.timedelta(days=1)
-    windows.stage(spark, settings, layout, known)
+    windows.stage(spark, settings, layout, known, anew=False)
     truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
     ranked = _ranked(spark, settings, truth, known=known, as_of=as_of).persist(StorageLevel.MEMORY_AND_DISK)
     try:

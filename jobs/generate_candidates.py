@@ -6,13 +6,13 @@ import datetime as dt
 import time
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from contracts import tables
 from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import storage
 from jobs.kernels.blocks import candidates_of
+from jobs.kernels.source_counts import ANY, source_counts
 from jobs.kitchens import kitchen_of, users_of
 from jobs.paths import layout_of
 
@@ -39,10 +39,11 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
 def _shares(spark: SparkSession, settings: Settings, as_of: dt.date) -> dict[str, float]:
     """Mean candidates a user, in all and by source, and what each source alone proposed."""
     rows = storage.read_as_of(spark, layout_of(settings), tables.CANDIDATES, as_of)
-    measures = {"candidates_per_user": F.avg(F.size("item_idx"))}
-    for position, name in enumerate(settings.candidates.sources):
-        bit = 1 << position
-        measures[f"{name}_per_user"] = F.avg(F.expr(f"size(filter(source_bits, bits -> (bits & {bit}) != 0))"))
-        measures[f"{name}_only_per_user"] = F.avg(F.expr(f"size(filter(source_bits, bits -> bits = {bit}))"))
-    row = rows.agg(*[value.alias(name) for name, value in measures.items()]).first()
-    return {name: float(row[name] or 0) for name in measures} if row is not None else {}
+    sources = settings.candidates.sources
+    counts = {row["source"]: row for row in source_counts(rows, sources).collect()}
+    n_users = max(counts[ANY]["users"], 1) if ANY in counts else 1
+    shares = {"candidates_per_user": counts[ANY]["proposed"] / n_users} if ANY in counts else {}
+    for name in sources:
+        shares[f"{name}_per_user"] = counts[name]["proposed"] / n_users if name in counts else 0.0
+        shares[f"{name}_only_per_user"] = counts[name]["alone"] / n_users if name in counts else 0.0
+    return shares

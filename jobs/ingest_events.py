@@ -32,16 +32,15 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date, first: dt.da
     layout = layout_of(settings)
     first = first or as_of
     raw, n_read = landing.read_events(spark, layout, first=first, last=as_of)
-    classified = rules.classify(raw, settings.shop, settings.ingest)
-    known = _known_keys(spark, layout, first, as_of)
-    marked = rules.mark_duplicates(classified, known).persist(StorageLevel.MEMORY_AND_DISK)
+    classified = rules.classify(raw, settings.shop, settings.ingest).persist(StorageLevel.MEMORY_AND_DISK)
+    marked = rules.mark_duplicates(classified, _known_keys(spark, layout, first, as_of))
     try:
         counts = _count(marked)
         _refuse_bad_input(counts, n_read, settings, layout, first, as_of)
         written = _write(spark, layout, marked, first, as_of)
         _account(n_read, counts, written, layout)
     finally:
-        marked.unpersist()
+        classified.unpersist()
     extended = extend_vocabularies(spark, layout)
     rows = {
         "read": n_read,

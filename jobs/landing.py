@@ -152,7 +152,7 @@ def _typed(frame: DataFrame) -> DataFrame:
     return frame.select(
         *columns,
         F.col("_metadata.file_path").alias("source_file"),
-        F.to_date(F.regexp_extract("_metadata.file_path", r"date=(\d{4}-\d{2}-\d{2})", 1)).alias("landing_date"),
+        F.to_date("date").alias("landing_date"),
         F.struct(*shown).alias("raw"),
         corrupt.alias("unreadable_line"),
     )

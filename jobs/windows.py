@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from typing import Final
 
 from pyspark.sql import DataFrame, SparkSession
@@ -16,6 +17,7 @@ from jobs import build_features, lake, storage, train_als, train_neighbours
 from jobs.kernels.blocks import examples_of
 from jobs.kitchens import kitchen_of, users_of
 from jobs.update_interactions import build_histories
+from models import ranking_features
 
 MIN_HISTORY_DAYS: Final = 28
 YEAR_DAYS: Final = 364
@@ -45,18 +47,19 @@ def first_day(layout: Layout) -> dt.date:
 
 
 def fingerprint(settings: Settings) -> str:
-    """Hash of everything that shapes the examples."""
-    return (
-        settings.fingerprint("shop", "als", "candidates")
-        + f"-{settings.ranker.window_days}-{settings.ranker.negative_share}"
-    )
+    """Hash of everything that shapes the examples, the features' names included."""
+    names = " ".join(ranking_features.names(settings.candidates.sources))
+    columns = hashlib.sha256(names.encode()).hexdigest()[:8]
+    wanted = settings.ranker
+    return f"{settings.fingerprint('shop', 'als', 'candidates')}-{columns}-{wanted.window_days}-{wanted.negative_share}"
 
 
 def prepare(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> bool:
     """Makes the examples of one window, with all that was known on its cut; returns False where they were stored."""
-    if _is_stored(spark, settings, layout, cut):
+    stored = _stored_fingerprint(layout, cut)
+    if stored == fingerprint(settings):
         return False
-    stage(spark, settings, layout, cut)
+    stage(spark, settings, layout, cut, anew=stored is not None)
     window = settings.ranker.window_days
     rows = examples_of(
         users_of(spark, layout, cut),
@@ -70,12 +73,12 @@ def prepare(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.dat
     return True
 
 
-def stage(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> None:
-    """Makes histories, features and artifacts of a past date where they are not there."""
-    if cut not in lake.dates(layout, tables.HISTORIES):
+def stage(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date, *, anew: bool) -> None:
+    """Makes histories, features and artifacts of a past date where they are not there, or all of them `anew`."""
+    if anew or cut not in lake.dates(layout, tables.HISTORIES):
         build_histories(spark, layout, as_of=cut)
     for step, kind in ((build_features, "item_arrays"), (train_als, "als"), (train_neighbours, "neighbours")):
-        if not layout.artifact(kind, cut).is_dir():
+        if anew or not layout.artifact(kind, cut).is_dir():
             step.run(spark, settings, as_of=cut)
 
 
@@ -86,11 +89,11 @@ def bought_between(spark: SparkSession, layout: Layout, first: dt.date, last: dt
     return window.groupBy("user_idx").agg(F.sort_array(F.collect_set("item_idx")).alias("bought"))
 
 
-def _is_stored(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> bool:
+def _stored_fingerprint(layout: Layout, cut: dt.date) -> str | None:
     if cut not in lake.dates(layout, tables.EXAMPLES):
-        return False
-    rows = storage.read_as_of(spark, layout, tables.EXAMPLES, cut).select("fingerprint")
-    return rows.where(F.col("fingerprint") != fingerprint(settings)).isEmpty()
+        return None
+    first: str = next(lake.batches(layout, tables.EXAMPLES, cut, ("fingerprint",)))["fingerprint"][0].as_py()
+    return first
 
 
 def _on_grid(day: dt.date, grid_days: int) -> dt.date:
