@@ -60,10 +60,21 @@ def span(layout: Layout, table: Table) -> tuple[dt.date, dt.date] | None:
     return (min(file.low for file in found), max(file.high for file in found)) if found else None
 
 
-def rows_written(layout: Layout, table: Table) -> int:
-    """Rows that the last commit wrote, by the writer's own count; 0 for a commit that wrote none."""
+def version(layout: Layout, table: Table) -> int:
+    """The number of the table's last commit; -1 where it was never written."""
     log = _log(layout, table)
-    return 0 if log is None else int(log.history(1)[0].get("operationMetrics", {}).get("numOutputRows", 0))
+    return -1 if log is None else int(log.version())
+
+
+def rows_written(layout: Layout, table: Table, *, after: int) -> int:
+    """Rows that the last commit wrote, by the writer's own count; 0 where none followed the version `after`.
+
+    Replacing no rows by no rows makes no commit: the last one is then of another write.
+    """
+    log = _log(layout, table)
+    if log is None or int(log.version()) == after:
+        return 0
+    return int(log.history(1)[0].get("operationMetrics", {}).get("numOutputRows", 0))
 
 
 def missing(layout: Layout, table: Table, as_of: dt.date | None = None) -> InputMissing:

@@ -7,6 +7,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Final
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -45,7 +46,7 @@ def read_events(spark: SparkSession, layout: Layout, *, first: dt.date, last: dt
     raw = reduce(DataFrame.unionByName, frames)
     try:
         return raw, sum(frame.count() for frame in frames)
-    except PySparkException as error:
+    except (PySparkException, Py4JJavaError) as error:
         raise unreadable(error, layout.landing("events")) from error
 
 
@@ -88,9 +89,10 @@ def require_columns(frame: DataFrame, names: tuple[str, ...], where: Path) -> No
 
 def unreadable(error: Exception, where: Path) -> InputInvalid:
     """The error for a file that Spark cannot read."""
-    first_line = str(error).strip().splitlines()[0][:300]
+    lines = str(error).strip().splitlines()
+    cause = next((line for line in lines if "[FAILED_READ_FILE" in line), lines[0]).rpartition("Exception: ")[2]
     return InputInvalid(
-        f"A landing file cannot be read: {first_line}",
+        f"A landing file cannot be read: {cause[:300]}",
         where=str(where),
         todo="Land the file again; nothing was written.",
     )
@@ -136,7 +138,7 @@ def _read(spark: SparkSession, kind: str, paths: list[str], base: Path) -> DataF
         inferred = reader.option("primitivesAsString", "true").json(paths).schema
         schema = StructType([f for f in inferred.fields if f.name not in ("date", CORRUPT)]).add(CORRUPT, "string")
         return reader.schema(schema).option("columnNameOfCorruptRecord", CORRUPT).json(paths)
-    except PySparkException as error:
+    except (PySparkException, Py4JJavaError) as error:
         raise unreadable(error, base) from error
 
 

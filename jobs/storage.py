@@ -64,11 +64,12 @@ def replace(spark: SparkSession, layout: Layout, table: Table, rows: DataFrame, 
         where: SQL over the table's columns; every new row must match it.
     """
     ensure(spark, layout, table)
+    before = lake.version(layout, table)
     typed = _typed(rows, table)
     if table.is_ranged:
         typed = typed.repartitionByRange(table.partition[0]).sortWithinPartitions(*table.partition, *table.key)
     typed.write.format("delta").mode("overwrite").option("replaceWhere", where).save(str(layout.table(table)))
-    return lake.rows_written(layout, table)
+    return lake.rows_written(layout, table, after=before)
 
 
 def replace_as_of(spark: SparkSession, layout: Layout, table: Table, rows: DataFrame, as_of: dt.date) -> int:
@@ -79,8 +80,9 @@ def replace_as_of(spark: SparkSession, layout: Layout, table: Table, rows: DataF
 def append(spark: SparkSession, layout: Layout, table: Table, rows: DataFrame) -> int:
     """Appends `rows`; returns rows written."""
     ensure(spark, layout, table)
+    before = lake.version(layout, table)
     _typed(rows, table).write.format("delta").mode("append").save(str(layout.table(table)))
-    return lake.rows_written(layout, table)
+    return lake.rows_written(layout, table, after=before)
 
 
 def ensure(spark: SparkSession, layout: Layout, table: Table) -> None:

@@ -34,8 +34,18 @@ def als(allowed: np.ndarray) -> Als:
 
 
 def neighbours(allowed: np.ndarray) -> Neighbours:
-    """Item 2 is near 0 and 1, item 4 near 0, 1 and 2, item 3 near 0, item 5 near 2, item 0 near 5."""
-    entries = {(0, 2): 0.5, (1, 2): 0.25, (0, 3): 0.1, (0, 4): 0.1, (1, 4): 0.9, (2, 4): 1.0, (2, 5): 0.9, (5, 0): 0.2}
+    """Item 2 is near 0 and 1, item 4 near 0, 1 and 2, item 3 near 0, item 5 near 2, item 0 near 5 and 1."""
+    entries = {
+        (0, 2): 0.5,
+        (1, 2): 0.25,
+        (0, 3): 0.1,
+        (0, 4): 0.1,
+        (1, 4): 0.9,
+        (2, 4): 1.0,
+        (2, 5): 0.9,
+        (5, 0): 0.2,
+        (1, 0): 0.05,
+    }
     dense = np.zeros((6, 6), dtype=np.float32)
     for pair, value in entries.items():
         dense[pair] = value
