@@ -1,0 +1,27 @@
+"""Which stages there are and which share a process."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchmarks.results import Result
+from benchmarks.sizes import Sizes
+
+# Stages of one group share a process, and with it a Java process and its options.
+GROUPS: Final = (("rank",), ("gx_share",), ("als_fit", "candidates"))
+STAGES: Final = tuple(stage for group in GROUPS for stage in group)
+
+
+def measure(stages: tuple[str, ...], sizes: Sizes) -> list[Result]:
+    """The results of stages of one group, measured in this process."""
+    if "rank" in stages:
+        from benchmarks import ranking
+
+        return [ranking.run(sizes)]
+    if "gx_share" in stages:
+        from benchmarks import validation
+
+        return [validation.run(sizes)]
+    from benchmarks import factorization
+
+    return factorization.run(sizes, stages)
