@@ -45,7 +45,7 @@ def to_bytes(offsets: AnyArray, matrix: AnyArray) -> pa.Array:
 
 
 def from_bytes(column: pa.Array | pa.ChunkedArray, kind: type[np.generic]) -> AnyArray:
-    """The flat numbers of a binary column without nulls, of all rows in a run; a view of Arrow's memory where possible."""
+    """The flat numbers of a binary column without nulls, of all rows in a run; a view of Arrow's memory if it can."""
     if isinstance(column, pa.ChunkedArray):
         if column.num_chunks != 1:
             return np.concatenate([from_bytes(chunk, kind) for chunk in column.chunks] or [np.zeros(0, kind)])

@@ -65,10 +65,7 @@ def candidates_of(users: DataFrame, kitchen: Kitchen) -> DataFrame:
             columns = {"user_idx": batch.column("user_idx"), **candidate_rows.to_columns(made, batch.num_rows)}
             yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
-    schema = (
-        "user_idx int, item_idx array<int>, source_bits array<int>, source_scores binary, "
-        "source_ranks binary"
-    )
+    schema = "user_idx int, item_idx array<int>, source_bits array<int>, source_scores binary, source_ranks binary"
     return users.mapInArrow(generate_blocks, schema)
 
 

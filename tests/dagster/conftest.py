@@ -16,8 +16,8 @@ from contracts.settings import Settings
 
 JOBS = (
     "ingest_events", "ingest_catalogue", "update_interactions", "build_features", "train_als", "train_neighbours",
-    "generate_candidates", "train_ranker", "rank_candidates", "rerank_lists", "stage_snapshot", "evaluate_holdout", "check_gates",
-    "publish_snapshot", "flip_pointer", "write_digest",
+    "generate_candidates", "train_ranker", "rank_candidates", "rerank_lists", "stage_snapshot", "evaluate_holdout",
+    "check_gates", "publish_snapshot", "flip_pointer", "write_digest",
 )  # fmt: skip
 
 
