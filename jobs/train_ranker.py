@@ -76,7 +76,7 @@ def window_cuts(settings: Settings, as_of: dt.date) -> list[dt.date]:
     first = windows.first_day(layout)
     cuts = windows.window_cuts(settings, as_of, first)
     if not cuts:
-        needed = windows.MIN_HISTORY_DAYS + settings.ranker.window_days + settings.ranker.grid_days
+        needed = windows.MIN_HISTORY_DAYS + settings.ranker.window_days + 1
         raise InputInvalid(
             f"The history from {first} to {as_of} is too short for one training window.",
             where=str(layout.table(tables.INTERACTIONS)),

@@ -29,7 +29,8 @@ def window_cuts(settings: Settings, as_of: dt.date, first_day: dt.date) -> list[
     Args:
         settings: window length, stride, grid and count.
         as_of: the last day known.
-        first_day: of the history; each cut leaves MIN_HISTORY_DAYS before it.
+        first_day: of the history; each cut leaves MIN_HISTORY_DAYS before it. A history too short for a cut on the
+            grid gets the latest cut there can be.
     """
     wanted: Ranker = settings.ranker
     newest = _on_grid(as_of - dt.timedelta(days=wanted.window_days), wanted.grid_days)
@@ -37,7 +38,9 @@ def window_cuts(settings: Settings, as_of: dt.date, first_day: dt.date) -> list[
     if wanted.year_ago:
         cuts.append(_on_grid(as_of, wanted.grid_days) - dt.timedelta(days=YEAR_DAYS))
     earliest = first_day + dt.timedelta(days=MIN_HISTORY_DAYS)
-    return sorted({cut for cut in cuts if cut >= earliest}, reverse=True)
+    usable = sorted({cut for cut in cuts if cut >= earliest}, reverse=True)
+    latest = as_of - dt.timedelta(days=wanted.window_days)
+    return usable or ([latest] if latest >= earliest else [])
 
 
 def first_day(layout: Layout) -> dt.date:

@@ -33,8 +33,9 @@ def test_a_window_that_ends_today_is_over() -> None:
 
 
 def test_every_cut_has_28_days_behind_it() -> None:
-    """A history that is one day too short for a cut loses it, and a short one has none."""
+    """A history that is one day too short for a cut loses it; a short one gets the latest cut there can be, or none."""
+    assert cuts(dt.date(2026, 9, 25)) == ["2026-10-27"]
     assert cuts(dt.date(2026, 8, 27)) == ["2026-10-22", "2026-09-24"]
     assert cuts(dt.date(2026, 8, 28)) == ["2026-10-22"]
-    assert cuts(dt.date(2026, 9, 25)) == []
+    assert cuts(dt.date(2026, 9, 30)) == []
     assert cuts(dt.date.max - dt.timedelta(days=28)) == []
