@@ -45,6 +45,9 @@ purchase = {{ role = "purchase", weight = 1.0 }}
 [candidates]
 min_item_buyers = 5
 
+[ranker]
+windows = 2  # one night of a demo should be short; a third and fourth window are worth a few thousandths of NDCG
+
 [evaluation]
 min_item_buyers = 5
 """
