@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
-
-from jobs import cli
 
 AS_OF = "2024-02-28"
 LAST_DAY = "2024-02-29"
@@ -25,9 +24,10 @@ class Shop:
     root: Path
 
     def larder(self, *arguments: str) -> tuple[int, dict[str, Any]]:
-        """Exit code and JSON answer."""
-        ran = CliRunner().invoke(cli.app, ["--json", "--root", str(self.root), *arguments])
-        return ran.exit_code, json.loads(ran.stdout)
+        """Exit code and JSON answer of one command in a process of its own, as a shop runs it."""
+        start = [sys.executable, "-c", "from jobs.cli import main; main()", "--json", "--root", str(self.root)]
+        ran = subprocess.run([*start, *arguments], capture_output=True, text=True, check=False)
+        return ran.returncode, json.loads(ran.stdout)
 
     def pointer(self) -> bytes:
         """The pointer file's bytes."""
