@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from jobs.kernels.blocks import Kitchen
 from jobs.measure import ROW_DDL
 from models import item_arrays
 
+MANIFEST_SHA256 = "5" * 64
 AS_OF = dt.date(2026, 3, 1)
 CUT = dt.date(2026, 2, 2)
 SOURCES = ("als", "popular")
@@ -55,6 +57,8 @@ class Night:
         monkeypatch.setattr(check_gates, "window_cuts", lambda *_: self.cuts)
         monkeypatch.setattr(check_gates, "catalogue_as_of", lambda *_: (None, self._frame_of_users()))
         monkeypatch.setattr(check_gates, "kitchen_of", lambda *_: self._kitchen())
+        (self.root / "staging" / AS_OF.isoformat()).mkdir(parents=True)
+        monkeypatch.setattr(check_gates, "read_manifest", lambda _: SimpleNamespace(sha256=MANIFEST_SHA256))
 
     def check(self, **gates: Any) -> Any:
         """The report of the gates."""
@@ -69,9 +73,10 @@ class Night:
 
     @property
     def verdict(self) -> dict[str, Any]:
-        """The verdict file."""
-        text = (self.root / "blessings" / "2026-03-01-gates.json").read_text(encoding="utf-8")
+        """The blessing, which names the staged manifest."""
+        text = (self.root / "blessings" / "2026-03-01.json").read_text(encoding="utf-8")
         loaded: dict[str, Any] = json.loads(text)
+        assert loaded["manifest_sha256"] == MANIFEST_SHA256
         return loaded
 
     def _read(self, _spark: SparkSession, _layout: object, table: tables.Table, as_of: dt.date) -> Any:
@@ -110,7 +115,7 @@ def test_a_good_night_is_green_twice(night: Night) -> None:
     """Every gate of both placements is green; a second run writes the same verdict."""
     report = night.check(min_ndcg={"home": 0.25})
     first = night.verdict
-    assert first["is_green"]
+    assert first["verdict"] == "blessed"
     assert [(gate["name"], gate["placement"]) for gate in first["gates"]] == [
         ("coverage_users", "home"), ("full_lists", "home"), ("banned_items", "home"),
         ("coverage_users", "discover"), ("full_lists", "discover"), ("banned_items", "discover"),
