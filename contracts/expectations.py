@@ -131,7 +131,7 @@ def _of_what_landed(settings: Settings) -> dict[str, tuple[Rule, ...]]:
             Rule("late_means_before_the_landing_day", "is_late = (event_date < landing_date)"),
             Rule("price_is_not_negative", "price IS NULL OR price >= 0"),
             Rule("ids_are_not_empty", "user_id <> '' AND item_id <> ''"),
-            Rule("ids_fit", f"greatest(octet_length(user_id), octet_length(item_id)) <= {longest}"),
+            Rule("ids_fit", f"octet_length(user_id) <= {longest} AND octet_length(item_id) <= {longest}"),
         ),
         tables.ITEMS.name: (
             Rule("id_is_not_empty", "item_id <> ''"),

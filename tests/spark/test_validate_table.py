@@ -20,10 +20,6 @@ AT = dt.datetime(2024, 3, 2, 10, tzinfo=dt.UTC)
 GOOD = ("k1", "u1", "i1", "purchase", AT, DAY, DAY, 2.5, 1.0, None, False, "f")
 LIST = (DAY, "home", 0, "u1", "all", [3, 1], [0.9, 0.1], [0, 3], [-1, -1])
 
-pytestmark = pytest.mark.xfail(
-    strict=False, reason="the fact ids_fit of a null id is told differently since caching changed"
-)
-
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
