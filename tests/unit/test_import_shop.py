@@ -248,8 +248,9 @@ def test_first_settings_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["local.toml", "shops/online_retail.toml", "shops/complete_journey.toml"])
 def test_shipped_settings_load(name: str) -> None:
-    """Every settings file that is shipped loads."""
-    settings.load(Path(__file__).parents[2] / "config" / name, {})
+    """Every settings file that is shipped loads, and knows what a purchase is."""
+    loaded = settings.load(Path(__file__).parents[2] / "config" / name, {})
+    assert loaded.shop.event_types["purchase"].role == "purchase"
 
 
 def test_local_settings_are_the_defaults() -> None:
