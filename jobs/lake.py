@@ -67,14 +67,16 @@ def version(layout: Layout, table: Table) -> int:
 
 
 def rows_written(layout: Layout, table: Table, *, after: int) -> int:
-    """Rows that the last commit wrote, by the writer's own count; 0 where none followed the version `after`.
+    """New rows of the last commit, by the writer's own count; 0 where none followed the version `after`.
 
-    Replacing no rows by no rows makes no commit: the last one is then of another write.
+    Replacing no rows by no rows makes no commit: the last one is then of another write. Rows of other dates that were
+    copied because they share a file with replaced ones do not count.
     """
     log = _log(layout, table)
     if log is None or int(log.version()) == after:
         return 0
-    return int(log.history(1)[0].get("operationMetrics", {}).get("numOutputRows", 0))
+    metrics = log.history(1)[0].get("operationMetrics", {})
+    return int(metrics.get("numOutputRows", 0)) - int(metrics.get("numCopiedRows", 0))
 
 
 def missing(layout: Layout, table: Table, as_of: dt.date | None = None) -> InputMissing:
