@@ -36,7 +36,7 @@ def run(
     layout = layout_of(settings)
     dates = {"first": first or as_of, "last": as_of} if table.partition else {}
     rows = storage.read(spark, layout, table, **dates)
-    results = _validate_twice(rows, table, settings)
+    results = validate(rows, table, settings)
     broken = [result for result in results if not result.success]
     if broken:
         raise TableInvalid(
@@ -52,15 +52,6 @@ def run(
         details={"table": table.name, "facts": [_fact(result) for result in results]},
         seconds=time.perf_counter() - started,
     )
-
-
-def _validate_twice(rows: DataFrame, table: Table, settings: Settings) -> list[Any]:
-    """The results, computed once more where one could not be computed; a fact that is computed and false is final."""
-    try:
-        results = validate(rows, table, settings)
-    except KeyError:  # the Java bridge at times loses its place in the stream of answers
-        return validate(rows, table, settings)
-    return validate(rows, table, settings) if any(_exceptions(r.exception_info) for r in results) else results
 
 
 def validate(rows: DataFrame, table: Table, settings: Settings) -> list[Any]:
