@@ -19,10 +19,12 @@ from contracts.sections import (
     Als,
     Candidates,
     Count,
+    Digest,
     Evaluation,
     EventType,
     Gates,
     Ingest,
+    Mail,
     Placement,
     Ranker,
     Role,
@@ -37,10 +39,12 @@ __all__ = [
     "SOURCE_NAMES",
     "Als",
     "Candidates",
+    "Digest",
     "Evaluation",
     "EventType",
     "Gates",
     "Ingest",
+    "Mail",
     "Placement",
     "Ranker",
     "Role",
@@ -72,6 +76,7 @@ class Settings(Section, frozen=True):
     evaluation: Evaluation = Evaluation()
     gates: Gates = Gates()
     store: Store = Store()
+    digest: Digest = Digest()
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.candidates.sources if name not in SOURCE_NAMES]
@@ -79,6 +84,10 @@ class Settings(Section, frozen=True):
             raise ValueError(f"candidates.sources has unknown names {unknown}; known are {list(SOURCE_NAMES)}")
         if not any(kind.role == "purchase" for kind in self.shop.event_types.values()):
             raise ValueError("shop.event_types needs at least one type with the role purchase")
+        if absent := [name for name in self.digest.placements if name not in self.placements]:
+            raise ValueError(f"digest.placements has {absent}; known are {list(self.placements)}")
+        if self.digest.min_items > self.digest.k:
+            raise ValueError("digest.min_items is above digest.k")
 
     def fingerprint(self, *sections: str) -> str:
         """Hash of the named sections and the seed, 16 hex digits; equal settings give equal hashes."""
