@@ -104,3 +104,11 @@ class TableInvalid(LarderError):
     """A blocking expectation on a staged table does not hold."""
 
     exit_code = ExitCode.HELD
+
+
+class StoreUnreachable(LarderError):
+    """A store did not do what it was asked within the deadline: it failed, refused for load or timed out."""
+
+
+class StoreDenied(LarderError):
+    """A store refuses the credentials, or there are none."""

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 
 from export.durable import replacing
 from export.format.records import MAX_LENGTH
-from export.lookup import HasRoot, TopN
+from export.lookup import TopN
 from export.recipients import all_lists, pinned_lists, user_ids
+from export.stores.base import Reader, Store
 
 SCHEMA: Final = pa.schema(
     [
@@ -27,11 +28,11 @@ SCHEMA: Final = pa.schema(
 ROW_GROUP_USERS: Final = 4096
 
 
-def write_lists(store: HasRoot | Path, out: Path, *, placement: str) -> int:
+def write_lists(store: Store | Reader | Path, out: Path, *, placement: str) -> int:
     """Rows written to `out`: every user with a list of their own, whole lists, by user id and rank from 1.
 
     Args:
-        store: a store, its folder, or a snapshot directory.
+        store: a store, its folder, an open snapshot, or a snapshot directory.
         out: the Parquet file; complete, or as it was before. The same snapshot gives the same bytes.
         placement: one that the snapshot has.
 

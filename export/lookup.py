@@ -5,19 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import msgspec
 
 from contracts.errors import InputInvalid, SnapshotCorrupt, SnapshotMissing
-from export import reasons
-from export.format.items import Item
 from export.format.manifest import EVERYONE, FILE_NAME
-from export.format.records import PackedList
-from export.open_snapshot import LOG, OpenSnapshot
-from export.pointer import POINTER_NAME, SNAPSHOTS_NAME, read_pointer
+from export.stores.base import Reader, Rows, Store
+from export.stores.local import LocalStore
+from export.stores.mapped import MappedReader
+from export.stores.packed import LOG
 
 Kind = Literal["personal", "segment", "popular"]
 
@@ -52,32 +51,24 @@ class TopN(msgspec.Struct, frozen=True, kw_only=True):
     is_degraded: bool = False
 
 
-class HasRoot(Protocol):
-    """Something that lies in a folder, such as a local store."""
-
-    @property
-    def root(self) -> Path:
-        """The folder."""
-        ...
-
-
 class Lists:
-    """The lists of a store's current snapshot, or of one snapshot directory. Safe to share between threads.
+    """The lists of a store's current snapshot, or of one snapshot. Safe to share between threads.
 
     Attributes:
         counts: answers by kind (`personal`, `segment`, `popular`), and `corrupt_records`, `corrupt_items`,
             `failed_opens`.
     """
 
-    def __init__(self, source: HasRoot | Path) -> None:
-        """Lists of `source`: a store, the root folder of a store, or a snapshot directory. Nothing is read yet."""
-        self._root = source if isinstance(source, Path) else source.root
-        self._is_snapshot = (self._root / FILE_NAME).exists()
-        self._open: tuple[tuple[int, int, int], OpenSnapshot] | None = None
+    def __init__(self, source: Store | Reader | Path) -> None:
+        """Lists of `source`: a store, one open snapshot, the root folder of a local store, or a snapshot directory."""
+        if isinstance(source, Path):
+            source = MappedReader(source) if (source / FILE_NAME).exists() else LocalStore(source)
+        self._store: Final = None if isinstance(source, Reader) else source
+        self._open: tuple[Hashable, Reader] | None = (None, source) if isinstance(source, Reader) else None
         self._lock: Final = threading.Lock()
         self.counts: Counter[str] = Counter()
 
-    def current(self) -> OpenSnapshot:
+    def current(self) -> Reader:
         """The snapshot that the next answer comes from, opened anew when the pointer has moved.
 
         Raises:
@@ -85,7 +76,7 @@ class Lists:
             SnapshotCorrupt: it is damaged and no earlier one is open.
         """
         seen = self._open
-        mark = self._mark()
+        mark = None if self._store is None else self._store.mark()
         if seen is not None and seen[0] == mark:
             return seen[1]
         with self._lock:
@@ -132,7 +123,7 @@ class Lists:
         known = segments or {}
         return [self._answer(snapshot, user, k, placement, known.get(user), today) for user in user_ids]
 
-    def check(self, k: int, placement: str) -> OpenSnapshot:
+    def check(self, k: int, placement: str) -> Reader:
         """The current snapshot, which can answer for `k` and `placement`.
 
         Raises:
@@ -150,56 +141,41 @@ class Lists:
             )
         return snapshot
 
-    def _mark(self) -> tuple[int, int, int]:
-        """What changes when the pointer does."""
-        if self._is_snapshot:
-            return 0, 0, 0
+    def _open_current(self) -> Reader:
         try:
-            stat = (self._root / POINTER_NAME).stat()
-        except FileNotFoundError:
-            return 0, 0, 0
-        return stat.st_ino, stat.st_mtime_ns, stat.st_size
-
-    def _open_current(self) -> OpenSnapshot:
-        if self._is_snapshot:
-            return OpenSnapshot(self._root)
-        try:
-            return OpenSnapshot(self._directory())
+            return self._open_pointed()
         except SnapshotMissing:
-            return OpenSnapshot(self._directory())  # the pointer may have moved on while retention took its snapshot
+            return self._open_pointed()  # the pointer may have moved on while retention took its snapshot
 
-    def _directory(self) -> Path:
-        pointer = read_pointer(self._root)
-        if pointer is None:
+    def _open_pointed(self) -> Reader:
+        pointer = None if self._store is None else self._store.pointer()
+        if self._store is None or pointer is None:
             raise SnapshotMissing(
                 "No snapshot was published yet",
-                where=str(self._root),
+                where=self._store.where if self._store else "lists",
                 todo="Run a night, or publish and flip a snapshot.",
             )
-        return self._root / SNAPSHOTS_NAME / pointer.snapshot
+        return self._store.open(pointer.snapshot)
 
     def _answer(
-        self, snapshot: OpenSnapshot, user_id: str, k: int, placement: str, hint: str | None, today: dt.date | None
+        self, snapshot: Reader, user_id: str, k: int, placement: str, hint: str | None, today: dt.date | None
     ) -> TopN:
-        segment, made, is_degraded = self._personal(snapshot, user_id, k, placement, hint)
+        segment, rows, is_degraded = self._personal(snapshot, user_id, k, placement, hint)
         kind: Kind = "personal"
-        names: Sequence[str] = snapshot.manifest.reasons
-        if made is None:
-            owner, fallback = snapshot.fallback(placement, segment)
+        if rows is None:
+            owner, rows = snapshot.fallback(placement, segment, k)
             kind = "popular" if owner == EVERYONE else "segment"
-            n = min(k, len(fallback.items))
-            names = (kind,)
-            made = PackedList(list(fallback.items[:n]), list(fallback.scores[:n]), [0] * n, [-1] * n)
         self.counts[kind] += 1
-        rows = list(self._rows(snapshot, made, names, segment))
+        if rows.n_damaged:
+            self.counts["corrupt_items"] += rows.n_damaged
         return TopN(
             user_id=user_id,
             placement=placement,
-            items=[row[0].item_id for row in rows],
-            titles=[row[0].title for row in rows],
-            scores=[row[1] for row in rows],
-            reasons=[row[3] for row in rows],
-            sources=[row[2] for row in rows],
+            items=rows.items,
+            titles=rows.titles,
+            scores=rows.scores,
+            reasons=rows.reasons,
+            sources=rows.sources,
             snapshot=snapshot.id,
             as_of=snapshot.manifest.as_of,
             age_days=None if today is None else (today - snapshot.manifest.as_of).days,
@@ -209,40 +185,15 @@ class Lists:
         )
 
     def _personal(
-        self, snapshot: OpenSnapshot, user_id: str, k: int, placement: str, hint: str | None
-    ) -> tuple[str | None, PackedList | None, bool]:
+        self, snapshot: Reader, user_id: str, k: int, placement: str, hint: str | None
+    ) -> tuple[str | None, Rows | None, bool]:
         """The user's segment, own list if there is one, and whether it was there but damaged."""
         try:
-            record = snapshot.find(user_id)
+            user = snapshot.find(user_id)
         except SnapshotCorrupt as error:
             self.counts["corrupt_records"] += 1
             LOG.error("snapshot %s: %s (%s); a fallback list is served", snapshot.id, error.what, error.where)
             return hint, None, True
-        if record is None:
+        if user is None:
             return hint, None, False
-        return snapshot.segment(record), snapshot.personal(record, placement, k), False
-
-    def _rows(
-        self, snapshot: OpenSnapshot, made: PackedList, names: Sequence[str], segment: str | None
-    ) -> Iterator[tuple[Item, float, str, str]]:
-        """Item, score, source and reason of each place; an item whose entry is damaged is left out."""
-        for index, score, source, anchor in zip(made.items, made.scores, made.sources, made.anchors, strict=True):
-            item = self._item(snapshot, index)
-            if item is None:
-                continue
-            explains = self._item(snapshot, anchor) if anchor >= 0 else None
-            text = reasons.render(
-                names[source],
-                anchor_title=explains.title if explains else None,
-                segment=segment,
-                category=item.category,
-            )
-            yield item, score, names[source], text
-
-    def _item(self, snapshot: OpenSnapshot, index: int) -> Item | None:
-        try:
-            return snapshot.item(index)
-        except SnapshotCorrupt as error:
-            self.counts["corrupt_items"] += 1
-            LOG.error("snapshot %s: %s; the item is left out", snapshot.id, error.what)
-            return None
+        return user.segment, user.rows(placement, k), False

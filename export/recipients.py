@@ -5,29 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from export.lookup import HasRoot, Lists, TopN
-from export.open_snapshot import OpenSnapshot
+from export.lookup import Lists, TopN
+from export.stores.base import Reader, Store
 
 
-def pinned_lists(source: HasRoot | Path) -> Lists:
+def pinned_lists(source: Store | Reader | Path) -> Lists:
     """The lists of the snapshot that is current now; they stay on it when the pointer moves.
 
     Raises:
         SnapshotMissing: no snapshot was published yet.
     """
-    return Lists(Lists(source).current().directory)
+    return Lists(Lists(source).current())
 
 
-def user_ids(snapshot: OpenSnapshot) -> list[str]:
+def user_ids(snapshot: Reader) -> list[str]:
     """Ids of all users with a record, ascending by code point. Memory grows by the ids, not by the lists.
 
     Raises:
         SnapshotCorrupt: a record is damaged, so that its user would be lost.
     """
-    shards = (snapshot.shard(number) for number in range(snapshot.manifest.shards))
-    ids = [record.user_id for shard in shards for record in shard.records()]
-    ids.sort()
-    return [name.decode() for name in ids]
+    return sorted(snapshot.user_ids())
 
 
 def all_lists(lists: Lists, users: Iterable[str], k: int, placement: str) -> Iterator[TopN]:

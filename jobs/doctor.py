@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from contracts.errors import EnvironmentUnfit, LarderError, SettingsError
 from contracts.settings import Settings
-from export.local_store import LocalStore
-from export.verification import verify
+from export.stores.opening import store_of
 from jobs.jars import jar_folder, jar_paths
 from jobs.java import java_release
 from jobs.paths import layout_of
@@ -109,10 +107,9 @@ def _settings(settings: Settings) -> tuple[str, str]:
 
 
 def _store(settings: Settings) -> tuple[str, str]:
-    folder: Path = layout_of(settings).store
-    store = LocalStore(folder)
+    store = store_of(settings.store, layout_of(settings))
     pointer = store.pointer()
     if pointer is None:
-        return "Nothing is published yet; `larder night` publishes the first snapshot.", str(folder)
-    manifest = verify(store.directory(pointer.snapshot))
-    return f"Snapshot {manifest.snapshot_id} is current and agrees with its manifest.", str(folder)
+        return "Nothing is published yet; `larder night` publishes the first snapshot.", store.where
+    manifest = store.verify(pointer.snapshot)
+    return f"Snapshot {manifest.snapshot_id} is current and agrees with its manifest.", store.where

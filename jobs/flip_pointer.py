@@ -9,18 +9,19 @@ from contracts.errors import SnapshotMissing
 from contracts.report import JobReport
 from contracts.settings import Settings
 from export.format.manifest import read_manifest
-from export.local_store import LocalStore
+from export.stores.opening import store_of
 from jobs.paths import layout_of
 from jobs.stage_snapshot import staged
 
 
-def run(settings: Settings, *, as_of: dt.date, at: dt.datetime) -> JobReport:
+def run(settings: Settings, *, as_of: dt.date, at: dt.datetime, by: str) -> JobReport:
     """The snapshot of a date served from now on, by one compare-and-swap; older ones beyond `store.keep` removed.
 
     Args:
         settings: root and how many snapshots to keep.
         as_of: whose staged snapshot was published.
         at: when, for the history.
+        by: id of this run, for the history.
 
     Raises:
         SnapshotMissing: the snapshot of that date was not published.
@@ -28,18 +29,19 @@ def run(settings: Settings, *, as_of: dt.date, at: dt.datetime) -> JobReport:
     """
     started = time.perf_counter()
     layout = layout_of(settings)
-    store = LocalStore(layout.store)
+    store = store_of(settings.store, layout)
     snapshot = read_manifest(staged(layout, as_of)).snapshot_id if staged(layout, as_of).is_dir() else f"{as_of}-?"
     if snapshot not in store.snapshots():
         raise SnapshotMissing(
             f"The snapshot {snapshot} is not in the store.",
-            where=str(layout.store),
+            where=store.where,
             todo=f"Run `larder publish --as-of {as_of}` first.",
         )
     before = store.pointer()
     stamp = at.astimezone(dt.UTC).isoformat(timespec="seconds")
-    store.flip(snapshot, expected=before, reason=f"night of {as_of.isoformat()}", at=stamp)
-    removed = store.retain(keep=settings.store.keep)
+    store.flip(snapshot, expected=before, by=by, reason=f"night of {as_of.isoformat()}", at=stamp)
+    grace_seconds = settings.store.grace_minutes * 60
+    removed = store.retain(keep=settings.store.keep, grace_seconds=grace_seconds, by=by, at=stamp)
     return JobReport(
         job="flip_pointer",
         as_of=as_of,

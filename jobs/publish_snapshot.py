@@ -8,7 +8,7 @@ import time
 from contracts.errors import InputMissing
 from contracts.report import JobReport
 from contracts.settings import Settings
-from export.local_store import LocalStore
+from export.stores.opening import store_of
 from jobs.paths import layout_of
 from jobs.stage_snapshot import staged
 
@@ -30,12 +30,14 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
             where=str(directory),
             todo=f"Run `larder stage --as-of {as_of}`, then the gates.",
         )
-    published = LocalStore(layout.store).publish(directory, blessing=layout.blessings / f"{as_of.isoformat()}.json")
+    store = store_of(settings.store, layout)
+    published = store.publish(directory, blessing=layout.blessings / f"{as_of.isoformat()}.json")
     manifest = published.manifest
     return JobReport(
         job="publish_snapshot",
         as_of=as_of,
         rows={"users": manifest.n_users, **{f"{p}_lists": entry.lists for p, entry in manifest.placements.items()}},
+        numbers=dict(published.numbers),
         details={"snapshot": published.snapshot, "is_new": published.is_new, "manifest_sha256": manifest.sha256},
         seconds=time.perf_counter() - started,
     )

@@ -10,7 +10,7 @@ import msgspec
 from contracts import tables
 from contracts.layout import Layout
 from contracts.settings import Settings
-from export.local_store import LocalStore
+from export.stores.opening import store_of
 from jobs import lake
 from jobs.landed import landed_days
 from jobs.paths import layout_of
@@ -62,7 +62,7 @@ def status(settings: Settings, *, now: dt.datetime) -> Status:
         SnapshotCorrupt: the pointer cannot be read.
     """
     layout = layout_of(settings)
-    store = LocalStore(layout.store)
+    store = store_of(settings.store, layout)
     pointer = store.pointer()
     as_of = dt.date.fromisoformat(pointer.snapshot[:10]) if pointer else None
     age = age_hours(as_of, now) if as_of else None

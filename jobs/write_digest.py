@@ -11,8 +11,8 @@ from contracts.errors import SnapshotMissing
 from contracts.report import JobReport
 from contracts.settings import Settings
 from export.digest import write_digest
-from export.format.manifest import read_manifest
-from export.local_store import LocalStore
+from export.stores.base import Reader, Store
+from export.stores.opening import store_of
 from jobs.paths import layout_of
 
 K: Final = 10
@@ -26,33 +26,32 @@ def run(settings: Settings, *, as_of: dt.date, out: Path | None = None) -> JobRe
     """
     started = time.perf_counter()
     layout = layout_of(settings)
-    directory = _snapshot_of(LocalStore(layout.store), as_of)
+    snapshot = _snapshot_of(store_of(settings.store, layout), as_of)
     folder = out or layout.root / "digests" / as_of.isoformat()
     rows: dict[str, int] = {}
     files: dict[str, str] = {}
     for placement in settings.placements:
-        manifest = write_digest(directory, folder / placement, placement=placement, k=K)
+        manifest = write_digest(snapshot, folder / placement, placement=placement, k=K)
         rows |= {f"{placement}_recipients": manifest.n_recipients, f"{placement}_rows": manifest.n_rows}
         files[placement] = str(folder / placement)
     return JobReport(
         job="write_digest",
         as_of=as_of,
         rows=rows,
-        details={"snapshot": directory.name, "folders": files},
+        details={"snapshot": snapshot.id, "folders": files},
         seconds=time.perf_counter() - started,
     )
 
 
-def _snapshot_of(store: LocalStore, as_of: dt.date) -> Path:
+def _snapshot_of(store: Store, as_of: dt.date) -> Reader:
     """The served snapshot where it is of that date, else the newest of that date in the store."""
     pointer = store.pointer()
     names = ([pointer.snapshot] if pointer else []) + store.snapshots()[::-1]
     for name in names:
-        directory = store.directory(name)
-        if read_manifest(directory).as_of == as_of:
-            return directory
+        if name.startswith(as_of.isoformat()):
+            return store.open(name)
     raise SnapshotMissing(
         f"The store holds no snapshot of {as_of}.",
-        where=str(store.root),
+        where=store.where,
         todo=f"Run `larder night --as-of {as_of}` first.",
     )

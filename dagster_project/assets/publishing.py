@@ -29,7 +29,7 @@ def snapshot(context: dg.AssetExecutionContext, settings: SettingsResource) -> d
 def pointer(context: dg.AssetExecutionContext, settings: SettingsResource) -> dg.MaterializeResult[Any]:
     """The name of the snapshot that is served."""
     at = dt.datetime.now(dt.UTC)
-    report = flip_pointer.run(settings.load(), as_of=as_of(context), at=at)
+    report = flip_pointer.run(settings.load(), as_of=as_of(context), at=at, by=f"dagster-{context.run_id}")
     return dg.MaterializeResult(metadata=metadata.of_report(report))
 
 

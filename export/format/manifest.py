@@ -132,7 +132,7 @@ def read_manifest(directory: Path) -> Manifest:
     return manifest
 
 
-def corrupt(what: str, path: Path) -> SnapshotCorrupt:
+def corrupt(what: str, path: Path | str) -> SnapshotCorrupt:
     """The error for bytes that differ from what was promised."""
     return SnapshotCorrupt(
         what, where=str(path), todo="Do not serve this snapshot: build and publish it again, or roll back."

@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 import typing
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,18 +72,19 @@ class Answer:
 
 @dataclass
 class Invocation:
-    """One call of the command: its global options, the clock, the environment."""
+    """One call of the command: its global options, the clock, the environment, and an id that the history names."""
 
     config: Path | None = None
     root: str | None = None
     as_json: bool = False
     is_verbose: bool = False
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    id: str = field(default_factory=lambda: f"cli-{uuid.uuid4().hex[:16]}")
 
     def over(self, **given: Any) -> Invocation:
         """This invocation with the options that were given after the verb."""
         merged = {name: given[name] or getattr(self, name) for name in _GLOBAL}
-        return Invocation(**merged, environment=self.environment)
+        return Invocation(**merged, environment=self.environment, id=self.id)
 
     def settings(self) -> Settings:
         """The settings.

@@ -162,16 +162,17 @@ def demo(invocation: Invocation, as_of: dt.date, run_night: RunNight) -> Answer:
 
 
 def _served(settings: Settings) -> str | None:
-    from export.local_store import LocalStore
+    from export.stores.opening import store_of
 
-    pointer = LocalStore(layout_of(settings).store).pointer()
+    pointer = store_of(settings.store, layout_of(settings)).pointer()
     return pointer.snapshot if pointer else None
 
 
 def _someone(settings: Settings) -> str:
     """A user with a list of their own: the first id in order, so that the demo shows the same list every time."""
     from export.recipients import pinned_lists, user_ids
+    from export.stores.opening import store_of
 
-    lists = pinned_lists(layout_of(settings).store)
+    lists = pinned_lists(store_of(settings.store, layout_of(settings)))
     users = user_ids(lists.current())
     return next((user for user in users if lists.get(user, 1, "home").source == "personal"), users[0])

@@ -46,11 +46,13 @@ def lookup(
     says which.
     """
     from export.lookup import Lists
+    from export.stores.opening import store_of
     from jobs.paths import layout_of
     from jobs.status import age_hours
 
     settings, now = invocation.settings(), invocation.now()
-    made = Lists(layout_of(settings).store).get(user, k, placement, segment=segment, today=now.date())
+    store = store_of(settings.store, layout_of(settings))
+    made = Lists(store).get(user, k, placement, segment=segment, today=now.date())
     is_stale = age_hours(made.as_of, now) > settings.store.stale_after_hours
 
     def show(console: Console) -> None:
@@ -68,9 +70,12 @@ def lists(
 ) -> Answer:
     """Every user's list as one Parquet file: user_id, rank, item_id, score, source, reason."""
     from export.flat_lists import write_lists
+    from export.stores.opening import store_of
     from jobs.paths import layout_of
 
-    n_rows = write_lists(layout_of(invocation.settings()).store, out, placement=placement)
+    settings = invocation.settings()
+    store = store_of(settings.store, layout_of(settings))
+    n_rows = write_lists(store, out, placement=placement)
     return Answer({"out": str(out), "placement": placement, "rows": n_rows})
 
 
@@ -107,7 +112,7 @@ def flip(invocation: Invocation, as_of: AsOfOption = None) -> Answer:
     from jobs import flip_pointer
 
     day = invocation.day(as_of)
-    return answer_of(flip_pointer.run(invocation.settings(), as_of=day, at=invocation.now()))
+    return answer_of(flip_pointer.run(invocation.settings(), as_of=day, at=invocation.now(), by=invocation.id))
 
 
 def rollback(
@@ -117,11 +122,12 @@ def rollback(
 
     The next flip is held until `larder release`, so that a night cannot undo the rollback.
     """
-    from export.local_store import LocalStore
+    from export.stores.opening import store_of
     from jobs.paths import layout_of
 
-    store = LocalStore(layout_of(invocation.settings()).store)
-    pointer = store.rollback(reason=reason, at=invocation.now().isoformat(timespec="seconds"))
+    settings = invocation.settings()
+    store = store_of(settings.store, layout_of(settings))
+    pointer = store.rollback(by=invocation.id, reason=reason, at=invocation.now().isoformat(timespec="seconds"))
     return Answer(msgspec.to_builtins(pointer))
 
 
@@ -129,11 +135,12 @@ def release(
     invocation: Invocation, reason: Annotated[str, typer.Option(help="Why, for the history.")] = "asked for by hand"
 ) -> Answer:
     """Allow flips again after a rollback."""
-    from export.local_store import LocalStore
+    from export.stores.opening import store_of
     from jobs.paths import layout_of
 
-    store = LocalStore(layout_of(invocation.settings()).store)
-    pointer = store.release(reason=reason, at=invocation.now().isoformat(timespec="seconds"))
+    settings = invocation.settings()
+    store = store_of(settings.store, layout_of(settings))
+    pointer = store.release(by=invocation.id, reason=reason, at=invocation.now().isoformat(timespec="seconds"))
     return Answer(msgspec.to_builtins(pointer))
 
 
@@ -159,8 +166,9 @@ def status(
 
 def _served_day(invocation: Invocation) -> dt.date:
     """The date of the lists served now; yesterday before the first night, so that the job says what is missing."""
-    from export.local_store import LocalStore
+    from export.stores.opening import store_of
     from jobs.paths import layout_of
 
-    pointer = LocalStore(layout_of(invocation.settings()).store).pointer()
+    settings = invocation.settings()
+    pointer = store_of(settings.store, layout_of(settings)).pointer()
     return dt.date.fromisoformat(pointer.snapshot[:10]) if pointer else invocation.day(None)

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from export.blessing import Blessing, write_blessing
-from export.local_store import LocalStore
 from export.snapshot import Manifest, write_snapshot
+from export.stores.local import LocalStore
 
 REASONS = ("own", "als", "covisit", "content", "segment")
 AT = "2026-01-02T03:04:05Z"
@@ -104,7 +104,7 @@ def night(publish: Callable[..., str]) -> Callable[..., str]:
 
     def run(store: LocalStore, day: int, **other: Any) -> str:
         snapshot = publish(store, day, **other)
-        store.flip(snapshot, expected=store.pointer(), reason=f"night {day}", at=AT)
+        store.flip(snapshot, expected=store.pointer(), by="test", reason=f"night {day}", at=AT)
         return snapshot
 
     return run

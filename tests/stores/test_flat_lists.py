@@ -9,7 +9,7 @@ import pytest
 
 from contracts.errors import InputInvalid, SnapshotCorrupt, SnapshotMissing
 from export.flat_lists import write_lists
-from export.local_store import LocalStore
+from export.stores.local import LocalStore
 
 Night = Callable[..., str]
 WEIRD = "../ünï/\0🌽" + "é" * 121

@@ -14,18 +14,19 @@ import pytest
 from contracts.errors import EnvironmentUnfit, ExitCode, PublishRefused, SnapshotCorrupt, SnapshotMissing
 from export.blessing import Blessing, read_blessing, write_blessing
 from export.format.manifest import Manifest
-from export.local_store import LocalStore
 from export.lookup import Lists
-from export.pointer import Event, Pointer
+from export.stores.local import LocalStore
+from export.stores.state import Event, Pointer, Retired
 
 Build = Callable[..., Manifest]
 Night = Callable[..., str]
 AT = "2026-01-02T03:04:05Z"
+LATER = "2026-01-02T04:04:05Z"
 
 
 def flip(store: LocalStore, snapshot: str) -> Pointer:
     """A flip by someone who just looked."""
-    return store.flip(snapshot, expected=store.pointer(), reason="test", at=AT)
+    return store.flip(snapshot, expected=store.pointer(), by="test", reason="test", at=AT)
 
 
 def blessing_of(path: Path, manifest: Manifest, **change: Any) -> Path:
@@ -96,10 +97,10 @@ def test_a_flip_names_what_it_replaced(store: LocalStore, night: Night) -> None:
     """Pointer and history after two nights, exactly."""
     first, second = night(store, 1), night(store, 2)
     flips = [
-        Event(sequence=1, kind="flip", at=AT, reason="night 1", snapshot=first),
-        Event(sequence=2, kind="flip", at=AT, reason="night 2", snapshot=second, replaced=first),
+        Event(sequence=1, kind="flip", at=AT, by="test", reason="night 1", snapshot=first),
+        Event(sequence=2, kind="flip", at=AT, by="test", reason="night 2", snapshot=second, replaced=first),
     ]
-    assert store.pointer() == Pointer(snapshot=second, previous=(first,), last=flips[1])
+    assert store.pointer() == Pointer(snapshot=second, previous=(Retired(snapshot=first, at=AT),), last=flips[1])
     assert store.history() == flips
 
 
@@ -107,7 +108,7 @@ def test_flipping_to_the_current_snapshot_changes_nothing(store: LocalStore, nig
     """A second run of a night, with whatever it expected, finds its work done."""
     first = night(store, 1)
     before = store.pointer()
-    assert store.flip(first, expected=None, reason="again", at=AT) == before
+    assert store.flip(first, expected=None, by="test", reason="again", at=AT) == before
     assert len(store.history()) == 1
 
 
@@ -118,9 +119,9 @@ def test_a_flip_that_expected_another_pointer_is_refused(store: LocalStore, nigh
     late = publish(store, 3)
     second = night(store, 2)
     with pytest.raises(PublishRefused, match="The pointer moved"):
-        store.flip(late, expected=seen, reason="late", at=AT)
+        store.flip(late, expected=seen, by="test", reason="late", at=AT)
     with pytest.raises(PublishRefused, match="The pointer moved"):
-        store.flip(late, expected=None, reason="late", at=AT)
+        store.flip(late, expected=None, by="test", reason="late", at=AT)
     pointer = store.pointer()
     assert pointer is not None
     assert pointer.snapshot == second
@@ -151,7 +152,7 @@ def test_of_two_who_flip_at_once_one_wins(store: LocalStore, night: Night, publi
         def rival(name: str, seen: Pointer = seen, gate: threading.Barrier = gate, out: list[str] = outcomes) -> None:
             gate.wait()
             try:
-                out.append(store.flip(name, expected=seen, reason="race", at=AT).snapshot)
+                out.append(store.flip(name, expected=seen, by="test", reason="race", at=AT).snapshot)
             except PublishRefused:
                 out.append("refused")
 
@@ -170,17 +171,16 @@ def test_of_two_who_flip_at_once_one_wins(store: LocalStore, night: Night, publi
 def test_a_rollback_quarantines_and_holds_until_released(store: LocalStore, night: Night, publish: Night) -> None:
     """Back to the good one; the bad one never again; the next night waits for a person's reason."""
     first, bad = night(store, 1), night(store, 2)
-    back = store.rollback(reason="prices wrong", at=AT)
-    assert (back.snapshot, back.previous, back.held) == (first, (), "rolled back: prices wrong")
-    assert store.quarantined() == [bad]
+    back = store.rollback(by="test", reason="prices wrong", at=AT)
+    assert (back.snapshot, back.quarantined, back.held) == (first, (bad,), "rolled back: prices wrong")
     assert Lists(store).get("ann", 1, "home").snapshot == first
     third = publish(store, 3)
     with pytest.raises(PublishRefused, match="held: rolled back: prices wrong"):
         flip(store, third)
-    assert store.release(reason="fixed", at=AT).held == ""
+    assert store.release(by="test", reason="fixed", at=AT).held == ""
     with pytest.raises(PublishRefused, match="rolled back before"):
         flip(store, bad)
-    assert flip(store, third).previous == (first,)
+    assert [old.snapshot for old in flip(store, third).previous] == [first, bad]
     assert [(event.kind, event.reason) for event in store.history()] == [
         ("flip", "night 1"), ("flip", "night 2"), ("rollback", "prices wrong"), ("release", "fixed"), ("flip", "test"),
     ]  # fmt: skip
@@ -189,29 +189,28 @@ def test_a_rollback_quarantines_and_holds_until_released(store: LocalStore, nigh
 def test_a_second_rollback_skips_what_the_first_one_left(store: LocalStore, night: Night) -> None:
     """From the third to the second to the first, and no further."""
     first, second, third = (night(store, day) for day in (1, 2, 3))
-    assert store.rollback(reason="a", at=AT).snapshot == second
-    assert store.rollback(reason="b", at=AT).snapshot == first
-    assert store.quarantined() == [second, third]
+    assert store.rollback(by="test", reason="a", at=AT).snapshot == second
+    assert store.rollback(by="test", reason="b", at=AT).snapshot == first
     with pytest.raises(PublishRefused, match="no earlier snapshot"):
-        store.rollback(reason="c", at=AT)
+        store.rollback(by="test", reason="c", at=AT)
     pointer = store.pointer()
     assert pointer is not None
-    assert pointer.snapshot == first
+    assert (pointer.snapshot, pointer.quarantined) == (first, (second, third))
 
 
 def test_before_the_first_snapshot_there_is_nothing_to_roll_back_or_release(store: LocalStore) -> None:
     """Said so, not answered with a traceback."""
     with pytest.raises(SnapshotMissing):
-        store.rollback(reason="a", at=AT)
+        store.rollback(by="test", reason="a", at=AT)
     with pytest.raises(SnapshotMissing):
-        store.release(reason="a", at=AT)
-    assert store.retain(keep=1) == []
+        store.release(by="test", reason="a", at=AT)
+    assert store.retain(keep=1, grace_seconds=60, by="test", at=LATER) == []
 
 
 def test_releasing_what_is_not_held_changes_nothing(store: LocalStore, night: Night) -> None:
     """No line in the history."""
     night(store, 1)
-    assert store.release(reason="a", at=AT) == store.pointer()
+    assert store.release(by="test", reason="a", at=AT) == store.pointer()
     assert len(store.history()) == 1
 
 
@@ -219,13 +218,13 @@ def test_retention_keeps_the_current_the_pinned_and_the_last(store: LocalStore, 
     """Of six nights with two kept: the oldest go, but for the pinned; a later one that waits for its flip stays."""
     names = [night(store, day) for day in range(1, 7)]
     waiting = publish(store, 7)
-    store.pin(names[1])
-    assert store.retain(keep=2) == [names[0], names[2]]
+    store.pin(names[1], by="test", reason="mail", at=AT)
+    assert store.retain(keep=2, grace_seconds=60, by="test", at=LATER) == [names[0], names[2]]
     assert store.snapshots() == [names[1], *names[3:], waiting]
-    store.unpin(names[1])
-    assert store.retain(keep=2) == [names[1]]
-    assert store.retain(keep=2) == []
-    assert store.rollback(reason="a", at=AT).snapshot == names[4]
+    store.unpin(names[1], by="test", reason="sent", at=AT)
+    assert store.retain(keep=2, grace_seconds=60, by="test", at=LATER) == [names[1]]
+    assert store.retain(keep=2, grace_seconds=60, by="test", at=LATER) == []
+    assert store.rollback(by="test", reason="a", at=AT).snapshot == names[4]
 
 
 def test_retention_takes_away_what_a_crash_left(store: LocalStore, night: Night) -> None:
@@ -235,7 +234,7 @@ def test_retention_takes_away_what_a_crash_left(store: LocalStore, night: Night)
         (store.root / "snapshots" / name).mkdir()
         (store.root / "snapshots" / name / "manifest.json").write_text("{}")
     assert len(store.snapshots()) == 1
-    store.retain(keep=1)
+    store.retain(keep=1, grace_seconds=60, by="test", at=LATER)
     assert len(list((store.root / "snapshots").iterdir())) == 1
 
 
@@ -244,12 +243,12 @@ def test_an_open_reader_survives_retention(store: LocalStore, night: Night) -> N
     first = night(store, 1)
     snapshot = Lists(store).current()
     night(store, 2)
-    assert store.retain(keep=0) == [first]
-    record = snapshot.find("bob")
-    assert record is not None
-    made = snapshot.personal(record, "home", 1)
-    assert made is not None
-    assert snapshot.item(made.items[0]).item_id == "tea"
+    assert store.retain(keep=0, grace_seconds=60, by="test", at=LATER) == [first]
+    user = snapshot.find("bob")
+    assert user is not None
+    rows = user.rows("home", 1)
+    assert rows is not None
+    assert rows.items == ["tea"]
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"sequence":2,"ki', b"x" * 900])

@@ -12,9 +12,9 @@ import pytest
 
 from export.blessing import Blessing, write_blessing
 from export.format.manifest import Manifest
-from export.local_store import LocalStore
 from export.lookup import Lists
-from export.pointer import Pointer
+from export.stores.local import LocalStore
+from export.stores.state import Pointer
 from export.verification import verify
 
 Build = Callable[..., Manifest]
@@ -65,7 +65,7 @@ def run_killed(work: Callable[[], object], step: int, when: When) -> bool:
 def publish_and_flip(store: LocalStore, build: Path, blessing: Path, expected: Pointer | None) -> str:
     """The protocol of a night, from the build to the pointer."""
     snapshot = store.publish(build, blessing=blessing).snapshot
-    store.flip(snapshot, expected=expected, reason="night 2", at=AT)
+    store.flip(snapshot, expected=expected, by="test", reason="night 2", at=AT)
     return snapshot
 
 
@@ -112,14 +112,14 @@ def test_a_rollback_killed_anywhere_and_run_again_goes_back_once(tmp_path: Path,
         step += 1
         store = LocalStore(tmp_path / "store")
         shutil.copytree(template.root, store.root)
-        killed = run_killed(partial(store.rollback, reason="bad", at=AT), step, when)
+        killed = run_killed(partial(store.rollback, by="test", reason="bad", at=AT), step, when)
         assert Lists(store).get("ann", 1, "home").snapshot in names[1:]
         pointer = store.pointer()
         assert pointer is not None
         if pointer.snapshot == names[2]:
-            pointer = store.rollback(reason="bad", at=AT)
-        assert (pointer.snapshot, pointer.previous) == (names[1], (names[0],))
-        assert store.quarantined() == [names[2]]
+            pointer = store.rollback(by="test", reason="bad", at=AT)
+        assert (pointer.snapshot, pointer.good_previous(names)) == (names[1], [names[0]])
+        assert pointer.quarantined == (names[2],)
         assert [event.kind for event in store.history()] == ["flip", "flip", "flip", "rollback"]
         shutil.rmtree(store.root)
     assert step > 4

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import InputInvalid, SnapshotCorrupt, SnapshotMissing
-from export.local_store import LocalStore
 from export.lookup import Lists, TopN
+from export.stores.local import LocalStore
 
 Night = Callable[..., str]
+AT = "2026-01-02T03:04:05Z"
+LATER = "2026-01-02T04:04:05Z"
 WEIRD = "../ünï/\0🌽" + "é" * 121
 
 
@@ -51,7 +53,9 @@ def test_any_id_is_found_and_none_becomes_a_path(store: LocalStore, night: Night
     made = Lists(store).get(WEIRD, 5, "home")
     assert (made.source, made.items, made.titles) == ("personal", ["-pear", "bread"], [None, "Bread"])
     assert made.reasons == ["similar to what you buy", "similar to Jam, red"]
-    assert sorted(p.name for p in store.root.iterdir()) == [".lock", "history.jsonl", "pointer.json", "snapshots"]
+    assert sorted(p.name for p in store.root.iterdir()) == [
+        ".lock", ".publishing", "history.jsonl", "pointer.json", "snapshots",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("user", ["", "nobody", "x" * 300, "\ud800", "../../etc/passwd"])
@@ -97,7 +101,7 @@ def test_no_answer_before_the_first_snapshot(store: LocalStore, publish: Night) 
     snapshot = publish(store, 1)
     with pytest.raises(SnapshotMissing):
         lists.get("ann", 5, "home")
-    store.flip(snapshot, expected=None, reason="first", at="t")
+    store.flip(snapshot, expected=None, by="test", reason="first", at=AT)
     assert lists.get("ann", 5, "home").snapshot == snapshot
 
 
@@ -118,7 +122,7 @@ def test_a_flip_is_seen_by_the_next_call(store: LocalStore, night: Night) -> Non
     assert lists.get("ann", 1, "home").snapshot == first
     second = night(store, 2)
     assert lists.get("ann", 1, "home").snapshot == second
-    store.rollback(reason="bad", at="t")
+    store.rollback(by="test", reason="bad", at=AT)
     assert lists.get("ann", 1, "home").snapshot == first
 
 
@@ -145,9 +149,9 @@ def test_a_reader_that_misses_a_snapshot_reads_the_pointer_again(
     first = night(store, 1)
     stale = store.pointer()
     second = night(store, 2)
-    assert store.retain(keep=0) == [first]
+    assert store.retain(keep=0, grace_seconds=60, by="test", at=LATER) == [first]
     answers = iter([stale, store.pointer()])
-    monkeypatch.setattr("export.lookup.read_pointer", lambda _: next(answers))
+    monkeypatch.setattr(store, "pointer", lambda: next(answers))
     assert Lists(store).get("ann", 1, "home").snapshot == second
 
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PROBE = """
 import json, sys, time
 start = time.process_time()
-import export.lookup, export.local_store
+import export.lookup, export.stores.opening
 print(json.dumps([time.process_time() - start, sorted(name.partition('.')[0] for name in sys.modules)]))
 """
 FORBIDDEN = {"pyspark", "lightgbm", "implicit", "scipy", "pyarrow", "pandas", "boto3", "dagster", "great_expectations"}
