@@ -2,10 +2,10 @@
 
 - A snapshot is immutable, and in the store as a whole or not at all: `snapshots` lists the complete ones only.
 - `publish` takes blessed bytes only, reads back what it wrote, and never moves the pointer; again, it changes nothing.
-- Every other method that changes something is one compare-and-swap of the pointer. Killed at any step and run again,
-  it ends in the same state. A write whose reply was lost is recognised by the caller's `by`.
-- `retain` deletes nothing that is current, canary, shadow, pinned, a rollback's goal, or served until less than the grace
-  ago. It says in the pointer what it is going to delete before it deletes it.
+- Every other method that changes something is one compare-and-swap of the pointer. Killed at any step and run
+  again, it ends in the same state. A write whose reply was lost is recognised by the caller's `by`.
+- `retain` deletes nothing that is current, canary, shadow, pinned, a rollback's goal, or served until less than the
+  grace ago. It says in the pointer what it is going to delete before it deletes it.
 - Errors are `LarderError`; nothing is retried for ever, and each call ends within the store's deadline.
 """
 

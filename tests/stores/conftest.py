@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from export.blessing import Blessing, write_blessing
 from export.snapshot import Manifest, write_snapshot
 from export.stores.local import LocalStore
+from tests.stores.servers import processes
 
 REASONS = ("own", "als", "covisit", "content", "segment")
 AT = "2026-01-02T03:04:05Z"
@@ -114,3 +116,39 @@ def night(publish: Callable[..., str]) -> Callable[..., str]:
 def store(tmp_path: Path) -> LocalStore:
     """An empty store."""
     return LocalStore(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def aws_environment() -> Iterator[None]:
+    """The default credential chain finds the keys of the test servers, and nothing else of this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_ACCESS_KEY_ID", processes.ACCESS_KEY)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", processes.SECRET_KEY)
+        patch.setenv("AWS_DEFAULT_REGION", processes.REGION)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        yield
+
+
+@pytest.fixture(scope="session")
+def s3_server(aws_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of a real S3 server with the bucket `processes.BUCKET`."""
+    with processes.seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def dynamodb_server(aws_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of a real DynamoDB server."""
+    with processes.dynalite(tmp_path_factory.mktemp("dynalite")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def moto_server(aws_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of moto's server, S3 and DynamoDB, with the bucket `processes.BUCKET`."""
+    with processes.moto(tmp_path_factory.mktemp("moto")) as endpoint:
+        yield endpoint
