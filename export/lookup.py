@@ -3,125 +3,127 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
+import time
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-import msgspec
-
-from contracts.errors import InputInvalid, SnapshotCorrupt, SnapshotMissing
-from export.format.manifest import EVERYONE, FILE_NAME
-from export.stores.base import Reader, Rows, Store
+from contracts.errors import InputInvalid, SnapshotCorrupt, SnapshotMissing, StoreUnreachable
+from export.format.manifest import FILE_NAME
+from export.reading.answers import LOG, Kind, TopN
+from export.reading.breaker import Clock, Guard, Limits
+from export.reading.choosing import Ask, Choosing
+from export.reading.last_good import Kept, LastGood, StandIn
+from export.reading.overlay import Overlay
+from export.reading.overlays import Overlays, beside
+from export.reading.shadow import Shadow
+from export.reading.tally import Tally
+from export.reading.views import Pinned, View, Views
+from export.stores.base import Reader, Store
 from export.stores.local import LocalStore
 from export.stores.mapped import MappedReader
-from export.stores.packed import LOG
 
-Kind = Literal["personal", "segment", "popular"]
+__all__ = ["Kind", "Limits", "Lists", "Options", "TopN"]
+
+NOTHING: Final[frozenset[str]] = frozenset()
 
 
-class TopN(msgspec.Struct, frozen=True, kw_only=True):
-    """A list as it is served. The five lists are parallel, best first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How lists are read.
 
     Attributes:
-        items: item ids.
-        scores: comparable within the list only.
-        reasons: as a shopper reads them.
-        sources: names of the sources that the reasons stand for.
-        snapshot: id of the snapshot that all of it comes from.
-        age_days: days from `as_of` to the day given by the caller, None where none was given.
-        source: whose list it is.
-        segment: the segment that was known for the user, None for a user without one.
-        is_degraded: the user's own list was there but damaged.
+        pointer_seconds: the pointer is looked at again when the last look is so old; retention's grace must be longer.
+        overlay_seconds: the same of the eligibility overlay.
+        stale_after_hours: an answer is stale from this age on.
+        limits: of calls to the store.
+        last_good: file of the lists kept here for the time the store is away, or a snapshot directory that stands in
+            for it; None to do without.
+        last_good_answers: personal answers kept, the latest.
+        shadow_share: share of the users whose answers are compared with the shadow's.
     """
 
-    user_id: str
-    placement: str
-    items: list[str]
-    titles: list[str | None]
-    scores: list[float]
-    reasons: list[str]
-    sources: list[str]
-    snapshot: str
-    as_of: dt.date
-    age_days: int | None
-    source: Kind
-    segment: str | None
-    is_degraded: bool = False
+    pointer_seconds: float = 0.0
+    overlay_seconds: float = 5.0
+    stale_after_hours: float = 36.0
+    limits: Limits = field(default_factory=Limits)
+    last_good: Path | None = None
+    last_good_answers: int = 1000
+    shadow_share: float = 0.05
+
+
+Question = tuple[str, Ask, str | None]
+"""A user id, what is asked for, and the segment to use where the snapshot does not know the user."""
 
 
 class Lists:
-    """The lists of a store's current snapshot, or of one snapshot. Safe to share between threads.
+    """The lists that a store serves, or those of one snapshot. Safe to share between threads."""
 
-    Attributes:
-        counts: answers by kind (`personal`, `segment`, `popular`), and `corrupt_records`, `corrupt_items`,
-            `failed_opens`.
-    """
+    def __init__(
+        self,
+        source: Store | Reader | Path,
+        options: Options = Options(),
+        *,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """Lists of `source`: a store, one open snapshot, the root folder of a local store, or a snapshot directory.
 
-    def __init__(self, source: Store | Reader | Path) -> None:
-        """Lists of `source`: a store, one open snapshot, the root folder of a local store, or a snapshot directory."""
+        Nothing is read from a store before the first question.
+        """
         if isinstance(source, Path):
             source = MappedReader(source) if (source / FILE_NAME).exists() else LocalStore(source)
-        self._store: Final = None if isinstance(source, Reader) else source
-        self._open: tuple[Hashable, Reader] | None = (None, source) if isinstance(source, Reader) else None
-        self._lock: Final = threading.Lock()
-        self.counts: Counter[str] = Counter()
+        self._tally = Tally()
+        self._guard = Guard(options.limits, clock)
+        self._shadow = Shadow(options.shadow_share, self._guard, self._tally)
+        self._kept = _kept(options, self._tally)
+        self._views: Views | Pinned
+        self._overlays: Overlays | None = None
+        if isinstance(source, Reader):
+            self._views = Pinned(source)
+        else:
+            on_open = self._kept.keep if self._kept is not None else None
+            self._views = Views(
+                source, self._guard, max_age_seconds=options.pointer_seconds, clock=clock, tally=self._tally,
+                on_open=on_open,
+            )  # fmt: skip
+            if (place := beside(source)) is not None:
+                self._overlays = Overlays(
+                    place, self._guard, max_age_seconds=options.overlay_seconds, clock=clock, tally=self._tally
+                )
+        guard = None if isinstance(source, Reader | LocalStore) else self._guard
+        self._choosing = Choosing(guard, self._kept, self._tally, stale_after_hours=options.stale_after_hours)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Numbers since this object was made.
+
+        Answers by kind (`personal`, `segment`, `popular`, `last_good`), `corrupt_records`, `corrupt_items`,
+        `failed_opens`, `failed_pointers`, `failed_overlays`, `failed_packs`, `missed_snapshots`, `unreachable`, and of
+        the shadow `shadow_compared`, `shadow_overlap` (a sum of shares), `shadow_same`, `shadow_failed`.
+        """
+        return self._tally.counts
+
+    @property
+    def is_store_away(self) -> bool:
+        """Whether the store failed so often that it is not asked for now."""
+        return self._guard.breaker.is_open
+
+    @property
+    def overlay(self) -> Overlay | None:
+        """The eligibility overlay that the next answer heeds."""
+        return None if self._overlays is None else self._overlays.now()
 
     def current(self) -> Reader:
-        """The snapshot that the next answer comes from, opened anew when the pointer has moved.
+        """The snapshot of the channel `stable` that the next answer comes from.
 
         Raises:
             SnapshotMissing: none was ever published.
             SnapshotCorrupt: it is damaged and no earlier one is open.
+            StoreUnreachable: the store does not answer and never did.
         """
-        seen = self._open
-        mark = None if self._store is None else self._store.mark()
-        if seen is not None and seen[0] == mark:
-            return seen[1]
-        with self._lock:
-            if self._open is not None and self._open[0] == mark:
-                return self._open[1]
-            try:
-                self._open = mark, self._open_current()
-            except (SnapshotMissing, SnapshotCorrupt):
-                if self._open is None:
-                    raise
-                self.counts["failed_opens"] += 1
-                LOG.exception("the current snapshot cannot be opened: still serving %s", self._open[1].id)
-            return self._open[1]
-
-    def get(
-        self, user_id: str, k: int, placement: str, *, segment: str | None = None, today: dt.date | None = None
-    ) -> TopN:
-        """The user's best `k` items for a placement; always answers once a snapshot was published.
-
-        Args:
-            user_id: any text; a user without a list gets the segment's or the popular list.
-            k: at least 1; the list is shorter where the snapshot's is.
-            placement: one that the snapshot has.
-            segment: used where the snapshot does not know the user.
-            today: the caller's date, for `age_days`.
-
-        Raises:
-            InputInvalid: `k` or `placement` is wrong.
-            SnapshotMissing: no snapshot was ever published.
-        """
-        return self._answer(self.check(k, placement), user_id, k, placement, segment, today)
-
-    def get_many(
-        self,
-        user_ids: Sequence[str],
-        k: int,
-        placement: str,
-        *,
-        segments: Mapping[str, str] | None = None,
-        today: dt.date | None = None,
-    ) -> list[TopN]:
-        """`get` for each user, in order, all from one snapshot; `segments` gives unknown users' segments by user id."""
-        snapshot = self.check(k, placement)
-        known = segments or {}
-        return [self._answer(snapshot, user, k, placement, known.get(user), today) for user in user_ids]
+        return self._views.now().stable
 
     def check(self, k: int, placement: str) -> Reader:
         """The current snapshot, which can answer for `k` and `placement`.
@@ -130,70 +132,156 @@ class Lists:
             InputInvalid: `k` or `placement` is wrong.
             SnapshotMissing: no snapshot was ever published.
         """
-        snapshot = self.current()
-        if k < 1:
-            raise InputInvalid(f"k is {k}", where="k", todo="Ask for at least 1 item.")
-        if placement not in snapshot.placements:
-            raise InputInvalid(
-                f"There is no placement {placement!r}",
-                where=snapshot.id,
-                todo=f"Use one of {list(snapshot.placements)}.",
-            )
-        return snapshot
+        return _checked(self.current(), k, placement)
 
-    def _open_current(self) -> Reader:
-        try:
-            return self._open_pointed()
-        except SnapshotMissing:
-            return self._open_pointed()  # the pointer may have moved on while retention took its snapshot
-
-    def _open_pointed(self) -> Reader:
-        pointer = None if self._store is None else self._store.pointer()
-        if self._store is None or pointer is None:
-            raise SnapshotMissing(
-                "No snapshot was published yet",
-                where=self._store.where if self._store else "lists",
-                todo="Run a night, or publish and flip a snapshot.",
-            )
-        return self._store.open(pointer.snapshot)
-
-    def _answer(
-        self, snapshot: Reader, user_id: str, k: int, placement: str, hint: str | None, today: dt.date | None
+    def get(
+        self,
+        user_id: str,
+        k: int,
+        placement: str,
+        *,
+        segment: str | None = None,
+        region: str | None = None,
+        without: Collection[str] = NOTHING,
+        now: dt.datetime | None = None,
     ) -> TopN:
-        segment, rows, is_degraded = self._personal(snapshot, user_id, k, placement, hint)
-        kind: Kind = "personal"
-        if rows is None:
-            owner, rows = snapshot.fallback(placement, segment, k)
-            kind = "popular" if owner == EVERYONE else "segment"
-        self.counts[kind] += 1
-        if rows.n_damaged:
-            self.counts["corrupt_items"] += rows.n_damaged
-        return TopN(
-            user_id=user_id,
-            placement=placement,
-            items=rows.items,
-            titles=rows.titles,
-            scores=rows.scores,
-            reasons=rows.reasons,
-            sources=rows.sources,
-            snapshot=snapshot.id,
-            as_of=snapshot.manifest.as_of,
-            age_days=None if today is None else (today - snapshot.manifest.as_of).days,
-            source=kind,
-            segment=segment,
-            is_degraded=is_degraded,
-        )
+        """The user's best `k` items for a placement; always answers once a snapshot was published.
 
-    def _personal(
-        self, snapshot: Reader, user_id: str, k: int, placement: str, hint: str | None
-    ) -> tuple[str | None, Rows | None, bool]:
-        """The user's segment, own list if there is one, and whether it was there but damaged."""
+        Args:
+            user_id: any text; a user without a list gets the segment's or the popular list.
+            k: at least 1; the list is shorter where the snapshot's is.
+            placement: one that the snapshot has.
+            segment: used where the snapshot does not know the user.
+            region: whose flags of the eligibility overlay hold too.
+            without: ids of items not to show, such as what the user bought since the night; a set is fastest.
+            now: the caller's time, with an offset, for the answer's age.
+
+        Raises:
+            InputInvalid: `k` or `placement` is wrong.
+            SnapshotMissing: no snapshot was ever published.
+            StoreUnreachable: the store never answered, and there is no last-good list.
+        """
+        ask = self._ask(k, placement, region, without, now)
+        return self._answers(((user_id, ask, segment),), user_id)[0]
+
+    def get_page(
+        self,
+        user_id: str,
+        k: int,
+        placements: Sequence[str],
+        *,
+        segment: str | None = None,
+        region: str | None = None,
+        without: Collection[str] = NOTHING,
+        now: dt.datetime | None = None,
+    ) -> list[TopN]:
+        """`get` for each placement, in order, all from one snapshot."""
+        asks = [self._ask(k, placement, region, without, now) for placement in placements]
+        return self._answers([(user_id, ask, segment) for ask in asks], user_id)
+
+    def get_many(
+        self,
+        user_ids: Sequence[str],
+        k: int,
+        placement: str,
+        *,
+        visitor: str | None = None,
+        segments: Mapping[str, str] | None = None,
+        region: str | None = None,
+        without: Collection[str] = NOTHING,
+        now: dt.datetime | None = None,
+    ) -> list[TopN]:
+        """`get` for each user, in order, all from one snapshot.
+
+        Args:
+            user_ids: any texts.
+            k: at least 1.
+            placement: one that the snapshot has.
+            visitor: user id that decides between the channels `stable` and `canary` for all of them; None for stable.
+            segments: segments of unknown users, by user id.
+            region: as in `get`.
+            without: as in `get`.
+            now: as in `get`.
+
+        Raises:
+            As `get`.
+        """
+        ask = self._ask(k, placement, region, without, now)
+        known = segments or {}
+        return self._answers([(user, ask, known.get(user)) for user in user_ids], visitor)
+
+    def close(self) -> None:
+        """Keeps the last-good lists in their file and lets the threads go."""
+        if self._kept is not None:
+            self._kept.save()
+        self._guard.close()
+
+    def _ask(
+        self, k: int, placement: str, region: str | None, without: Collection[str], now: dt.datetime | None
+    ) -> Ask:
+        overlay = self.overlay
+        excluded = [ids for ids in (overlay.excluded(region) if overlay else NOTHING, without) if ids]
+        return Ask(k, placement, excluded, overlay.id if overlay else None, now)
+
+    def _answers(self, questions: Sequence[Question], visitor: str | None) -> list[TopN]:
+        """An answer to each question, all from the snapshot that the visitor reads."""
         try:
-            user = snapshot.find(user_id)
-        except SnapshotCorrupt as error:
-            self.counts["corrupt_records"] += 1
-            LOG.error("snapshot %s: %s (%s); a fallback list is served", snapshot.id, error.what, error.where)
-            return hint, None, True
-        if user is None:
-            return hint, None, False
-        return user.segment, user.rows(placement, k), False
+            view = self._views.now()
+        except (SnapshotMissing, SnapshotCorrupt, StoreUnreachable):
+            kept = self._without_store(questions)
+            if kept is None:
+                raise
+            return kept
+        try:
+            return self._from(view, questions, visitor)
+        except SnapshotMissing:
+            self._tally.add("missed_snapshots")
+        view = self._views.again(view)
+        try:
+            return self._from(view, questions, visitor)
+        except SnapshotMissing:
+            LOG.exception("the snapshot that the pointer names is not there: fallback lists are served")
+            return self._from(view, questions, visitor, is_gone=True)
+
+    def _from(
+        self, view: View, questions: Sequence[Question], visitor: str | None, *, is_gone: bool = False
+    ) -> list[TopN]:
+        reader, channel = view.of(visitor)
+        if channel == "canary" and any(ask.placement not in reader.placements for _, ask, _ in questions):
+            reader, channel = view.stable, "stable"
+        made = []
+        may_mix = len(questions) == 1
+        for user_id, ask, hint in questions:
+            _checked(reader, ask.k, ask.placement)
+            made.append(self._choosing.answer(reader, channel, user_id, ask, hint, may_mix=may_mix, is_gone=is_gone))
+        if view.shadow is not None:
+            for one in made:
+                self._shadow.compare(view.shadow, one)
+        return made
+
+    def _without_store(self, questions: Sequence[Question]) -> list[TopN] | None:
+        may_mix = len(questions) == 1
+        found = [self._choosing.without_store(user, ask, hint, may_mix=may_mix) for user, ask, hint in questions]
+        made = [one for one in found if one is not None]
+        return made if len(made) == len(found) else None
+
+
+def _checked(snapshot: Reader, k: int, placement: str) -> Reader:
+    if k < 1:
+        raise InputInvalid(f"k is {k}", where="k", todo="Ask for at least 1 item.")
+    if placement not in snapshot.placements:
+        raise InputInvalid(
+            f"There is no placement {placement!r}",
+            where=snapshot.id,
+            todo=f"Use one of {list(snapshot.placements)}.",
+        )
+    return snapshot
+
+
+def _kept(options: Options, tally: Tally) -> Kept | None:
+    path = options.last_good
+    if path is None:
+        return None
+    if (path / FILE_NAME).exists():
+        return StandIn(MappedReader(path))
+    return LastGood(path, n_answers=options.last_good_answers, tally=tally)

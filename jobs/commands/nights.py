@@ -146,14 +146,14 @@ def demo(invocation: Invocation, as_of: dt.date, run_night: RunNight) -> Answer:
     settings = inside.settings()
     facts = cook(inside, settings, as_of, run_night)
     lists = Lists(layout_of(settings).store)
-    made = lists.get(_someone(settings), 10, "home", today=invocation.now().date())
+    made = lists.get(_someone(settings), 10, "home", now=invocation.now())
     facts |= {"shop": shop.as_dict(), "example": msgspec.to_builtins(made)}
 
     def show(console: Console) -> None:
         from jobs.commands.screens import show_list, show_night
 
         show_night(console, facts)
-        show_list(console, made, is_stale=False)
+        show_list(console, made)
         console.print(
             f"Try: larder --root {root} lookup {made.user_id} --placement discover", markup=False, soft_wrap=True
         )

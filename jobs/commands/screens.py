@@ -14,10 +14,12 @@ from contracts.report import JobReport
 from export.lookup import TopN
 
 _BRIEF: Final = 72
+_TWO_DAYS: Final = 48
 KINDS: Final = {
     "personal": "the user's own list",
     "segment": "the list of the user's segment",
     "popular": "the popular list",
+    "last_good": "a list kept on this machine, because the store is away",
 }
 
 
@@ -40,7 +42,7 @@ def show_pairs(console: Console, pairs: Mapping[str, str]) -> None:
         console.print(f"  {name.ljust(width)}  {value}", markup=False, soft_wrap=True)
 
 
-def show_list(console: Console, made: TopN, *, is_stale: bool) -> None:
+def show_list(console: Console, made: TopN) -> None:
     """One user's list with titles, reasons and scores, and where it comes from."""
     table = Table(box=box.SIMPLE_HEAD, title_justify="left", title=f"{escape(made.user_id)} · {escape(made.placement)}")
     for name, justify in (("#", "right"), ("item", "left"), ("title", "left"), ("reason", "left"), ("score", "right")):
@@ -51,11 +53,16 @@ def show_list(console: Console, made: TopN, *, is_stale: bool) -> None:
     console.print(table)
     segment = f", segment {made.segment}" if made.segment else ""
     console.print(f"This is {KINDS[made.source]}{segment}.", markup=False)
-    age = f", {made.age_days} days old" if made.age_days is not None else ""
-    stale = " (stale)" if is_stale else ""
+    age = "" if made.age_hours is None else f", {_age(made.age_hours)} old"
+    stale = " (stale)" if made.is_stale else ""
     console.print(f"Snapshot {made.snapshot}, as of {made.as_of}{age}{stale}.", markup=False, soft_wrap=True)
     if made.is_degraded:
         console.print("The user's own list is damaged; this is the fallback. Run `larder doctor`.", markup=False)
+
+
+def _age(hours: float) -> str:
+    """Hours, or days where they are more than two."""
+    return f"{hours:.0f} hours" if hours <= _TWO_DAYS else f"{hours / 24:.0f} days"
 
 
 def show_rows(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -45,22 +45,21 @@ def lookup(
     Always answers once something was published: the user's own list, else the segment's, else the popular one, and
     says which.
     """
-    from export.lookup import Lists
+    from export.lookup import Lists, Options
     from export.stores.opening import store_of
     from jobs.paths import layout_of
-    from jobs.status import age_hours
 
-    settings, now = invocation.settings(), invocation.now()
+    settings = invocation.settings()
     store = store_of(settings.store, layout_of(settings))
-    made = Lists(store).get(user, k, placement, segment=segment, today=now.date())
-    is_stale = age_hours(made.as_of, now) > settings.store.stale_after_hours
+    options = Options(stale_after_hours=settings.store.stale_after_hours)
+    made = Lists(store, options).get(user, k, placement, segment=segment, now=invocation.now())
 
     def show(console: Console) -> None:
         from jobs.commands.screens import show_list
 
-        show_list(console, made, is_stale=is_stale)
+        show_list(console, made)
 
-    return Answer({**msgspec.to_builtins(made), "is_stale": is_stale}, show)
+    return Answer(msgspec.to_builtins(made), show)
 
 
 def lists(

@@ -21,7 +21,7 @@ WEIRD = "../ünï/\0🌽" + "é" * 121
 def test_a_user_gets_the_own_list_with_titles_and_reasons(store: LocalStore, night: Night) -> None:
     """Every field of one answer, exactly."""
     snapshot = night(store, 1)
-    assert Lists(store).get("ann", 10, "home", today=dt.date(2026, 1, 4)) == TopN(
+    assert Lists(store).get("ann", 10, "home", now=dt.datetime(2026, 1, 4, 6, tzinfo=dt.UTC)) == TopN(
         user_id="ann",
         placement="home",
         items=["jam", "milk", "bread"],
@@ -31,7 +31,8 @@ def test_a_user_gets_the_own_list_with_titles_and_reasons(store: LocalStore, nig
         sources=["covisit", "als", "own"],
         snapshot=snapshot,
         as_of=dt.date(2026, 1, 1),
-        age_days=3,
+        age_hours=54.0,
+        is_stale=True,
         source="personal",
         segment="35-44",
     )
@@ -44,7 +45,7 @@ def test_k_cuts_the_list_and_each_placement_has_its_own(store: LocalStore, night
     assert lists.get("ann", 2, "home").items == ["jam", "milk"]
     assert lists.get("ann", 2, "discover").items == ["tea"]
     assert lists.get("ann", 2, "discover").reasons == ["similar to Jam, red"]
-    assert lists.get("ann", 2, "home").age_days is None
+    assert lists.get("ann", 2, "home").age_hours is None
 
 
 def test_any_id_is_found_and_none_becomes_a_path(store: LocalStore, night: Night) -> None:

@@ -1,0 +1,1 @@
+"""How lists are read: which snapshot, within which time, without what sold out, and what when the store is away."""
