@@ -1,0 +1,230 @@
+"""One table, called through a boto3 client: every call is tried again within its patience, every failure is named."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+from contracts.errors import InputInvalid, InputMissing, LarderError, StoreDenied, StoreUnreachable
+from export.stores.dynamodb.patience import Patience, Throttled, Unanswered
+from export.stores.dynamodb.sizes import MAX_BATCH_KEYS
+from export.stores.dynamodb.wire import Key, Request, batch_body, request_key, typed_key
+
+Item = Mapping[str, Any]
+
+CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+THROTTLING: Final = {
+    "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded",
+    "LimitExceededException", "SlowDown",
+}  # fmt: skip
+DENIED: Final = {
+    "AccessDeniedException", "AccessDenied", "ExpiredTokenException", "ExpiredToken", "InvalidSignatureException",
+    "MissingAuthenticationTokenException", "MissingAuthenticationToken", "UnrecognizedClientException",
+    "InvalidClientTokenId", "IncompleteSignatureException",
+}  # fmt: skip
+_thread: Final = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with the string keys `pk` and `sk`. Safe to share between threads.
+
+    Attributes:
+        client: a boto3 DynamoDB client that does not retry by itself.
+    """
+
+    client: Any
+    name: str
+    patience: Patience
+
+    def __post_init__(self) -> None:
+        self.client.meta.events.register(
+            "before-call.dynamodb.BatchWriteItem", _use_encoded_body, unique_id="larder-encoded-body"
+        )
+
+    @property
+    def where(self) -> str:
+        """The table, for messages."""
+        return f"dynamodb://{self.name}"
+
+    def started(self) -> Table:
+        """The same table with the deadline of everything that follows counted from now."""
+        return replace(self, patience=self.patience.started())
+
+    def named(self, name: str) -> Table:
+        """Another table of the same server."""
+        return replace(self, name=name)
+
+    def put(self, item: Item, *, condition: str = "", values: Item | None = None) -> bool:
+        """Whether the item was put: False where the condition did not hold.
+
+        After a lost reply, a put that was made may find its own condition broken: then too it is False.
+        """
+        more: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+        if values:
+            more["ExpressionAttributeValues"] = values
+        return self._conditional("put_item", Item=item, **more)
+
+    def delete(self, key: Key, *, condition: str = "", values: Item | None = None) -> bool:
+        """Whether the item is gone: False where the condition did not hold."""
+        more: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+        if values:
+            more["ExpressionAttributeValues"] = values
+        return self._conditional("delete_item", Key=typed_key(key), **more)
+
+    def get(self, key: Key, *, is_consistent: bool) -> Item | None:
+        """The item, or None where there is none."""
+        answer = self.call("get_item", TableName=self.name, Key=typed_key(key), ConsistentRead=is_consistent)
+        found: Item | None = answer.get("Item")
+        return found
+
+    def query(self, pk: str, *, is_consistent: bool) -> Iterator[Item]:
+        """The items of a partition by sort key, page after page."""
+        arguments = {
+            "TableName": self.name, "KeyConditionExpression": "pk = :pk", "ConsistentRead": is_consistent,
+            "ExpressionAttributeValues": {":pk": {"S": pk}},
+        }  # fmt: skip
+        return self._pages("query", arguments)
+
+    def scan_keys(self, prefixes: Sequence[str]) -> Iterator[Key]:
+        """Keys of all items whose partition key begins with one of `prefixes`; reads the whole table for it."""
+        names = [f":p{i}" for i in range(len(prefixes))]
+        arguments = {
+            "TableName": self.name, "ProjectionExpression": "pk, sk", "ConsistentRead": True,
+            "FilterExpression": " OR ".join(f"begins_with(pk, {name})" for name in names),
+            "ExpressionAttributeValues": {name: {"S": one} for name, one in zip(names, prefixes, strict=True)},
+        }  # fmt: skip
+        return ((item["pk"]["S"], item["sk"]["S"]) for item in self._pages("scan", arguments))
+
+    def get_many(self, keys: Sequence[Key], *, is_consistent: bool) -> dict[Key, Item]:
+        """The items under `keys`, no key twice; what is not in the table is not in the answer."""
+        found: dict[Key, Item] = {}
+        for start in range(0, len(keys), MAX_BATCH_KEYS):
+            self._get_batch(list(keys[start : start + MAX_BATCH_KEYS]), found, is_consistent)
+        return found
+
+    def send(self, batch: Sequence[Request]) -> set[Key]:
+        """Keys of the batch that were left unprocessed; the call is tried once."""
+        _thread.body = batch_body(self.name, batch)
+        try:
+            answer = self.call_once("batch_write_item", RequestItems={})
+        finally:
+            _thread.body = None
+        return {request_key(one) for one in answer.get("UnprocessedItems", {}).get(self.name, ())}
+
+    def call(self, operation: str, **arguments: Any) -> Any:
+        """The answer of one operation of the client, tried again within the patience.
+
+        Raises:
+            StoreUnreachable: it failed as often as the patience allows, or until the deadline.
+            StoreDenied: the credentials are refused.
+            InputMissing: there is no such table.
+            InputInvalid: the request is refused as such.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return self.call_once(operation, **arguments)
+            except (Throttled, Unanswered) as error:
+                if attempt >= self.patience.attempts or not self.patience.pause(self.patience.wait(attempt)):
+                    raise self.unreachable(f"{operation} failed {attempt} times: {error}") from error
+
+    def call_once(self, operation: str, **arguments: Any) -> Any:
+        """The answer of one operation, tried once.
+
+        Raises:
+            Throttled: nothing was done.
+            Unanswered: it is not known what was done.
+        """
+        try:
+            return getattr(self.client, operation)(**arguments)
+        except ClientError as error:
+            raise self._named(error, operation) from error
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise self._denied(type(error).__name__) from error
+        except BotoCoreError as error:
+            raise Unanswered(type(error).__name__) from error
+
+    def unreachable(self, what: str) -> StoreUnreachable:
+        """The error for a table that does not answer."""
+        return StoreUnreachable(what, where=self.where, todo="Look at the service and the table, then run it again.")
+
+    def _conditional(self, operation: str, **arguments: Any) -> bool:
+        try:
+            self.call(operation, TableName=self.name, **arguments)
+        except ConditionFailed:
+            return False
+        return True
+
+    def _get_batch(self, left: list[Key], found: dict[Key, Item], is_consistent: bool) -> None:  # noqa: FBT001
+        attempt = 0
+        while left:
+            attempt += 1
+            asked = {"Keys": [typed_key(key) for key in left], "ConsistentRead": is_consistent}
+            answer = self.call("batch_get_item", RequestItems={self.name: asked})
+            for item in answer.get("Responses", {}).get(self.name, ()):
+                found[item["pk"]["S"], item["sk"]["S"]] = item
+            rest = answer.get("UnprocessedKeys", {}).get(self.name, {"Keys": ()})["Keys"]
+            again = [(key["pk"]["S"], key["sk"]["S"]) for key in rest]
+            attempt = 0 if len(again) < len(left) else attempt
+            left = again
+            if left and (attempt >= self.patience.attempts or not self.patience.pause(self.patience.wait(attempt + 1))):
+                raise self.unreachable(f"{len(left)} keys were left unread after {attempt} tries")
+
+    def _pages(self, operation: str, arguments: Mapping[str, Any]) -> Iterator[Item]:
+        after: dict[str, Any] = {}
+        while True:
+            page = self.call(operation, **arguments, **after)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            after = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    def _named(self, error: ClientError, operation: str) -> Exception:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code == CONDITION_FAILED:
+            return ConditionFailed(code)
+        if code in THROTTLING:
+            return Throttled(code)
+        if code in DENIED:
+            return self._denied(code)
+        if code == "ResourceNotFoundException":
+            return InputMissing("There is no such table", where=self.where, todo="Make it: docs/stores.md says how.")
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) >= 500:  # noqa: PLR2004  any of them
+            return Unanswered(code)
+        message = str(error.response.get("Error", {}).get("Message", ""))[:200]
+        return InputInvalid(f"{operation} was refused: {code} {message}", where=self.where, todo="Correct the request.")
+
+    def _denied(self, code: str) -> LarderError:
+        return StoreDenied(
+            f"The credentials are refused: {code}",
+            where=self.where,
+            todo="Renew them, or compare the role with docs/iam.",
+        )
+
+
+class ConditionFailed(Exception):
+    """The condition of a write did not hold."""
+
+
+def create(client: Any, name: str) -> None:
+    """An empty on-demand table that is ready for use, for a first set-up and for tests."""
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
+    )
+    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
+def _use_encoded_body(params: dict[str, Any], **_: Any) -> None:
+    """Sends what was encoded beforehand: botocore's own walk over every value takes most of a batch's time."""
+    body = getattr(_thread, "body", None)
+    if body is not None:
+        params["body"] = body
