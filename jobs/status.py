@@ -75,7 +75,7 @@ def status(settings: Settings, *, now: dt.datetime) -> Status:
         held=pointer.held if pointer else "",
         snapshots=store.snapshots(),
         holdings=holdings(layout),
-        history=[msgspec.to_builtins(event) for event in store.history()[-_HISTORY_LINES:]],
+        history=[msgspec.to_builtins(event) for event in store.history(_HISTORY_LINES)],
     )
 
 

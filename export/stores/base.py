@@ -170,8 +170,8 @@ class Store(Protocol):
         """A value that changes whenever the pointer does; never dearer than `pointer`."""
         ...
 
-    def history(self) -> list[Event]:
-        """Every move, oldest first, the latest included even where a crash kept it from being recorded."""
+    def history(self, last: int | None = None) -> list[Event]:
+        """Every move or the `last` ones, oldest first, the latest even where a crash kept it from being recorded."""
         ...
 
     def open(self, snapshot: str) -> Reader:

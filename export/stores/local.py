@@ -76,9 +76,9 @@ class FileCell:
                 os.fsync(file.fileno())
             sync_folder(self.root)
 
-    def recorded(self) -> list[Event]:
+    def recorded(self, last: int | None = None) -> list[Event]:
         """The whole lines of the history."""
-        return _events(_whole_lines(self.root / HISTORY_NAME))
+        return _events(_whole_lines(self.root / HISTORY_NAME))[-last if last else 0 :]
 
 
 class LocalStore(MovedStore):

@@ -43,8 +43,12 @@ class PointerCell(Protocol):
         """The event stands in the history, once. All events before it stand there already."""
         ...
 
-    def recorded(self) -> list[Event]:
-        """The history as recorded, oldest first: all moves but perhaps the last one."""
+    def recorded(self, last: int | None = None) -> list[Event]:
+        """The history as recorded, oldest first: all moves but perhaps the last one.
+
+        Args:
+            last: only so many of the latest are wanted; None for all.
+        """
         ...
 
 
@@ -76,13 +80,13 @@ def move(cell: PointerCell, make: Callable[[Pointer | None], Pointer | None]) ->
     )
 
 
-def history(cell: PointerCell) -> list[Event]:
-    """Every move, oldest first, the latest from the pointer where a crash kept it from the history."""
+def history(cell: PointerCell, last: int | None = None) -> list[Event]:
+    """Every move or the `last` ones, oldest first, the latest even where a crash kept it from its record."""
     pointer, _ = cell.read()
-    events = cell.recorded()
+    events = cell.recorded(last)
     if pointer is not None and (not events or events[-1].sequence < pointer.last.sequence):
         events.append(pointer.last)
-    return events
+    return events if last is None else events[-last:]
 
 
 def _swap(cell: PointerCell, made: Pointer, token: Any) -> bool:
@@ -99,7 +103,8 @@ def _is_made(cell: PointerCell, made: Pointer) -> bool:
     current, _ = cell.read()
     if current is None or current.last.sequence < made.last.sequence:
         return False
-    return current == made or (current.last.sequence > made.last.sequence and made.last in cell.recorded())
+    moves_since = current.last.sequence - made.last.sequence
+    return current == made or (moves_since > 0 and made.last in cell.recorded(moves_since + 1))
 
 
 class MovedStore(ABC):
@@ -124,9 +129,9 @@ class MovedStore(ABC):
         """The pointer, None where nothing was flipped yet."""
         return self.cell.read()[0]
 
-    def history(self) -> list[Event]:
-        """Every move, oldest first."""
-        return history(self.cell)
+    def history(self, last: int | None = None) -> list[Event]:
+        """Every move or the `last` ones, oldest first."""
+        return history(self.cell, last)
 
     def check_present(self, snapshot: str) -> None:
         """Passes where the store has the complete snapshot.
