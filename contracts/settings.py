@@ -13,27 +13,26 @@ from typing import Any, Final
 
 import msgspec
 
+from contracts.digest import Digest, Mail
 from contracts.errors import SettingsError
 from contracts.sections import (
     SOURCE_NAMES,
     Als,
     Candidates,
     Count,
-    Digest,
     Evaluation,
     EventType,
     Gates,
     Ingest,
-    Mail,
     Placement,
     Ranker,
     Role,
     Section,
     Shop,
     Spark,
-    Store,
     default_placements,
 )
+from contracts.store_section import Store
 
 __all__ = [
     "SOURCE_NAMES",

@@ -31,6 +31,18 @@ def read_fallbacks(path: Path) -> Fallbacks:
         SnapshotCorrupt: it cannot be read.
     """
     try:
-        return msgspec.msgpack.decode(path.read_bytes(), type=Fallbacks)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        return decode_fallbacks(path.read_bytes(), path)
+    except OSError as error:
+        raise corrupt(f"The fallback lists cannot be read: {error}", path) from error
+
+
+def decode_fallbacks(data: bytes, path: Path | str) -> Fallbacks:
+    """The fallback lists in the bytes of their file at `path`.
+
+    Raises:
+        SnapshotCorrupt: they cannot be read.
+    """
+    try:
+        return msgspec.msgpack.decode(data, type=Fallbacks)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise corrupt(f"The fallback lists cannot be read: {error}", path) from error

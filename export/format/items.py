@@ -55,18 +55,17 @@ def encode_items(entries: Iterable[tuple[int, Item]], n: int) -> bytes:
 class ItemDictionary:
     """The items of a snapshot, read as they are asked for; safe to share between threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Maps the file.
+    def __init__(self, path: Path | str, data: bytes | None = None) -> None:
+        """Maps the file at `path`, or takes its bytes where they are given.
 
         Raises:
-            SnapshotCorrupt: it is not an item dictionary or has the wrong size.
+            SnapshotCorrupt: it is absent, not an item dictionary, or has the wrong size.
         """
         self._path = path
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            if size < HEAD.size:
-                raise corrupt("The item dictionary is truncated", path)
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._map = _mapped(Path(path)) if data is None else data
+        size = len(self._map)
+        if size < HEAD.size:
+            raise corrupt("The item dictionary is truncated", path)
         magic, version, _, self.n, _ = HEAD.unpack_from(self._map)
         self._entries = HEAD.size + 8 * (self.n + 1) + 4 * self.n
         if magic != MAGIC or version != VERSION or size < self._entries:
@@ -97,3 +96,11 @@ class ItemDictionary:
             SnapshotCorrupt: one is damaged.
         """
         return (self._get(i) for i in range(self.n) if self._offsets[i] != self._offsets[i + 1])
+
+
+def _mapped(path: Path) -> mmap.mmap | bytes:
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if file.seek(0, 2) else b""
+    except OSError as error:
+        raise corrupt(f"The item dictionary cannot be opened: {error}", path) from error

@@ -121,6 +121,15 @@ def read_manifest(directory: Path) -> Manifest:
         raise SnapshotMissing(
             "The snapshot has no manifest", where=str(path), todo="Name a published snapshot, or publish one."
         ) from error
+    return decode_manifest(raw, path)
+
+
+def decode_manifest(raw: bytes, path: Path | str) -> Manifest:
+    """The manifest in the bytes of its file at `path`, checked against its own hash.
+
+    Raises:
+        SnapshotCorrupt: it is not the manifest that was written, or its format is unknown.
+    """
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -67,24 +67,49 @@ def write_shard(
     file.writelines(records)
 
 
+class ShardIndex:
+    """Header and index of a shard: where the records of a key lie. Safe to share between threads."""
+
+    def __init__(self, data: bytes, path: Path | str, *, expected_records: int) -> None:
+        """Reads the first `index_bytes(expected_records)` bytes of the shard at `path`.
+
+        Raises:
+            SnapshotCorrupt: they are damaged, or not of a shard with so many records.
+        """
+        if len(data) != index_bytes(expected_records):
+            raise corrupt("The shard's index is truncated", path)
+        magic, version, _, _, n, crc, self._start, _ = HEAD.unpack_from(data)
+        if magic != MAGIC or version != VERSION or n != expected_records or self._start != len(data):
+            raise corrupt("The file is not a shard of this format", path)
+        if zlib.crc32(memoryview(data)[HEAD.size :]) != crc:
+            raise corrupt("The shard's index is damaged", path)
+        self._hashes = memoryview(data)[HEAD.size : HEAD.size + 8 * n].cast("Q")
+        self._offsets = memoryview(data)[HEAD.size + 8 * n :].cast("I")
+
+    def spans(self, key: int) -> list[tuple[int, int]]:
+        """First byte of each record under a key and the byte after its last, in the file; they lie side by side."""
+        at = bisect_left(self._hashes, key)
+        found = []
+        while at < len(self._hashes) and self._hashes[at] == key:
+            found.append((self._start + self._offsets[at], self._start + self._offsets[at + 1]))
+            at += 1
+        return found
+
+
 class ShardFile:
     """A memory-mapped shard; opening it costs the same for any number of users. Safe to share between threads."""
 
-    def __init__(self, path: Path, widths: Widths, *, expected_bytes: int) -> None:
-        """Maps the file.
+    def __init__(self, path: Path | str, widths: Widths, *, expected_bytes: int, data: bytes | None = None) -> None:
+        """Maps the file at `path`, or takes its bytes where they are given.
 
         Raises:
             SnapshotCorrupt: it is absent, not a shard of this format, or has another size than expected.
         """
         self._path, self._widths = path, widths
-        try:
-            with path.open("rb") as file:
-                size = file.seek(0, 2)
-                if size != expected_bytes or size < HEAD.size:
-                    raise corrupt(f"The shard has {size} bytes, the manifest says {expected_bytes}", path)
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except OSError as error:
-            raise corrupt(f"The shard cannot be opened: {error}", path) from error
+        self._map = _mapped(Path(path)) if data is None else data
+        size = len(self._map)
+        if size != expected_bytes or size < HEAD.size:
+            raise corrupt(f"The shard has {size} bytes, the manifest says {expected_bytes}", path)
         magic, version, _, _, self.n, self._crc, self._start, _ = HEAD.unpack_from(self._map)
         if magic != MAGIC or version != VERSION or self._start != index_bytes(self.n) or self._start > size:
             raise corrupt("The file is not a shard of this format", path)
@@ -138,3 +163,11 @@ class ShardFile:
 
     def _bytes(self, position: int) -> bytes:
         return self._map[self._start + self._offsets[position] : self._start + self._offsets[position + 1]]
+
+
+def _mapped(path: Path) -> mmap.mmap | bytes:
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if file.seek(0, 2) else b""
+    except OSError as error:
+        raise corrupt(f"The shard cannot be opened: {error}", path) from error

@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from contracts.errors import SettingsError
-from contracts.sections import Store
+from contracts.store_section import Store
 
 
 def client(

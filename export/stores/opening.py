@@ -2,13 +2,62 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
+from contracts.errors import SettingsError
 from contracts.layout import Layout
-from contracts.sections import Store as Section
+from contracts.store_section import Store as Section
 from export.stores.base import Store
 from export.stores.local import LocalStore
 
+if TYPE_CHECKING:
+    from export.stores.retrying import Waiting
 
-def store_of(section: Section, layout: Layout) -> Store:
-    """The store of the settings' section `store`; a local one lies below the layout's root."""
-    del section
-    return LocalStore(layout.store)
+MEBIBYTE: Final = 1 << 20
+MOVE_SECONDS: Final = 60.0
+"""Deadline of one call that moves the pointer, with all its retries; without a fault it takes part of a second."""
+
+
+def store_of(section: Section, layout: Layout, waiting: Waiting | None = None) -> Store:
+    """The store of the settings' section `store`; a local one lies below the layout's root.
+
+    Args:
+        section: kind and place.
+        layout: of the root.
+        waiting: clock, sleep and chance of the retries; the machine's where None is given.
+
+    Raises:
+        SettingsError: region or endpoint is not usable.
+    """
+    if section.kind == "local":
+        return LocalStore(layout.store)
+    if section.kind == "s3":
+        return _s3(section, waiting)
+    raise SettingsError(
+        f"There is no store of kind {section.kind}", where="store.kind", todo="Use local or s3."
+    )  # pragma: no cover
+
+
+def _s3(section: Section, waiting: Waiting | None) -> Store:
+    # Here and not above: a lookup from the local disk should not wait for boto3.
+    from export.stores.aws import client
+    from export.stores.objects import Bucket
+    from export.stores.retrying import Limits, Retrying, Waiting
+    from export.stores.s3 import S3Store
+
+    prefix = f"{section.prefix.strip('/')}/" if section.prefix.strip("/") else ""
+    where = f"s3://{section.bucket}/{prefix}"
+    waits = waiting or Waiting()
+    patient = Bucket(client("s3", section), section.bucket, prefix, Retrying(where, waits))
+    timeout = section.lookup_timeout_seconds
+    quick = client("s3", section, connect_timeout_seconds=timeout, read_timeout_seconds=timeout)
+    limits = Limits(attempts=2, first_seconds=0.05, cap_seconds=0.2)
+    return S3Store(
+        patient,
+        Bucket(quick, section.bucket, prefix, Retrying(where, waits, limits)),
+        part_bytes=section.part_mebibytes * MEBIBYTE,
+        publish_seconds=section.deadline_minutes * 60.0,
+        move_seconds=MOVE_SECONDS,
+        read_seconds=2 * timeout + limits.cap_seconds,
+        pointer_cache_seconds=section.pointer_cache_seconds,
+    )

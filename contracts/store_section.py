@@ -1,0 +1,59 @@
+"""The section of the settings that says where snapshots are published and how long they are kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from contracts.sections import Positive, PositiveFloat, Section
+
+PartMebibytes = Annotated[int, msgspec.Meta(ge=5, le=5120)]
+StoreKind = Literal["local", "s3", "dynamodb"]
+
+
+class Store(Section, frozen=True):
+    """The published snapshots.
+
+    Attributes:
+        kind: where they lie; `local` is the folder `store` of the root.
+        shards: files a snapshot's records are spread over by a hash of the user id.
+        keep: snapshots kept beside the current one.
+        grace_minutes: a snapshot is deleted only so long after it was last served.
+        stale_after_hours: age from which an answer is called stale.
+        pointer_cache_seconds: a reader of a remote store looks at the pointer at most so often.
+        longest_read_seconds: what a reader may take to read from one snapshot; together with the pointer's cache it
+            must be shorter than the grace.
+        bucket: of the kind `s3`.
+        prefix: before every key in the bucket.
+        region: empty takes the one of the AWS configuration.
+        endpoint: URL of another server than AWS, empty for AWS.
+        connect_timeout_seconds: of one request.
+        read_timeout_seconds: of one request.
+        lookup_timeout_seconds: of one request of a lookup, which is tried twice.
+        deadline_minutes: of one publish with all its retries.
+        part_mebibytes: larger files are sent in parts of this size.
+    """
+
+    kind: StoreKind = "local"
+    shards: Positive = 8
+    keep: Positive = 3
+    grace_minutes: Positive = 60
+    stale_after_hours: Positive = 36
+    pointer_cache_seconds: Positive = 5
+    longest_read_seconds: Positive = 900
+    bucket: str = ""
+    prefix: str = "larder"
+    region: str = ""
+    endpoint: str = ""
+    connect_timeout_seconds: PositiveFloat = 3.0
+    read_timeout_seconds: PositiveFloat = 20.0
+    lookup_timeout_seconds: PositiveFloat = 1.0
+    deadline_minutes: Positive = 30
+    part_mebibytes: PartMebibytes = 16
+
+    def __post_init__(self) -> None:
+        if self.kind == "s3" and not self.bucket:
+            raise ValueError("store.bucket is empty, which the kind s3 needs")
+        if self.grace_minutes * 60 <= self.pointer_cache_seconds + self.longest_read_seconds:
+            raise ValueError("store.grace_minutes is not longer than pointer_cache_seconds and longest_read_seconds")

@@ -1,0 +1,123 @@
+"""A snapshot in S3 opened for reading: shard indexes cached, then exactly one range read a lookup."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from export.format.fallbacks import decode_fallbacks
+from export.format.items import ItemDictionary
+from export.format.manifest import (
+    FALLBACKS_NAME,
+    FILE_NAME,
+    ITEMS_NAME,
+    Manifest,
+    corrupt,
+    decode_manifest,
+    shard_name,
+)
+from export.format.records import Record, split_record
+from export.format.shards import ShardFile, ShardIndex, index_bytes
+from export.stores.objects import Objects, absent
+from export.stores.packed import PackedReader
+
+
+class S3Reader(PackedReader):
+    """One snapshot in S3. An index is fetched at the first lookup in its shard, 12 bytes a user, or by `warm`."""
+
+    def __init__(self, folder: str, objects: Objects, brief: Callable[[], Objects]) -> None:
+        """Opens the snapshot whose files' names begin with `folder`: three requests for any number of users.
+
+        Args:
+            folder: ends with a slash.
+            objects: fetches what is held in memory.
+            brief: objects for one lookup, with its own short deadline.
+
+        Raises:
+            SnapshotMissing: it is not there, or is just being deleted.
+            SnapshotCorrupt: its manifest, item dictionary or fallback lists are damaged.
+        """
+        self._folder: Final = folder
+        self._brief: Final = brief
+        self._indexes: Final[dict[int, ShardIndex]] = {}
+        self._lock: Final = threading.Lock()
+        manifest = fetch_manifest(objects, folder)
+        items = _fetch(objects, folder, ITEMS_NAME, manifest)
+        fallbacks = _fetch(objects, folder, FALLBACKS_NAME, manifest)
+        where = objects.where(folder)
+        super().__init__(
+            where,
+            manifest,
+            ItemDictionary(f"{where}{ITEMS_NAME}", items),
+            decode_fallbacks(fallbacks, f"{where}{FALLBACKS_NAME}"),
+        )
+
+    def warm(self) -> None:
+        """Every shard's index is in memory.
+
+        Raises:
+            SnapshotCorrupt: one is damaged.
+        """
+        for number in range(self.manifest.shards):
+            self._index(number)
+
+    def _record(self, name: bytes, key: int) -> Record | None:
+        number = key % self.manifest.shards
+        spans = self._index(number).spans(key)
+        if not spans:
+            return None
+        path = f"{self._folder}{shard_name(number)}"
+        first = spans[0][0]
+        data = self._brief().get_range(path, first, spans[-1][1])
+        records = [split_record(data[start - first : stop - first], self.manifest.widths) for start, stop in spans]
+        found = next((record for record in records if record is not None and record.user_id == name), None)
+        if found is None and None in records:
+            raise corrupt(f"The record under key {key:016x} is damaged", f"{self.where}{shard_name(number)}")
+        return found
+
+    def _records(self) -> Iterator[Record]:
+        for number in range(self.manifest.shards):
+            name = shard_name(number)
+            data = _fetch(self._brief(), self._folder, name, self.manifest)
+            n_bytes = self.manifest.files[name].bytes
+            yield from ShardFile(
+                f"{self.where}{name}", self.manifest.widths, expected_bytes=n_bytes, data=data
+            ).records()
+
+    def _index(self, number: int) -> ShardIndex:
+        index = self._indexes.get(number)
+        if index is not None:
+            return index
+        with self._lock:
+            if number not in self._indexes:
+                name = shard_name(number)
+                n = self.manifest.files[name].records
+                data = self._brief().get_range(f"{self._folder}{name}", 0, index_bytes(n))
+                self._indexes[number] = ShardIndex(data, f"{self.where}{name}", expected_records=n)
+            return self._indexes[number]
+
+
+def fetch_manifest(objects: Objects, folder: str) -> Manifest:
+    """The manifest of the snapshot in a folder, checked against its own hash.
+
+    Raises:
+        SnapshotMissing: there is none.
+        SnapshotCorrupt: it is damaged.
+    """
+    where = objects.where(f"{folder}{FILE_NAME}")
+    found = objects.get(f"{folder}{FILE_NAME}")
+    if found is None:
+        raise absent(where)
+    return decode_manifest(found[0], where)
+
+
+def _fetch(objects: Objects, folder: str, name: str, manifest: Manifest) -> bytes:
+    where = objects.where(f"{folder}{name}")
+    found = objects.get(f"{folder}{name}")
+    if found is None:
+        raise absent(where)
+    if hashlib.sha256(found[0]).hexdigest() != manifest.files[name].sha256:
+        raise corrupt("The file differs from the manifest", where)
+    return found[0]
