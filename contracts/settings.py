@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from contracts.digest import Digest, Mail
+from contracts.digest_section import Digest, Mail
 from contracts.errors import SettingsError
 from contracts.sections import (
     SOURCE_NAMES,

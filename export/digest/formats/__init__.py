@@ -1,0 +1,1 @@
+"""Files in the shape that a sender takes: one module a sender, one line a request or a recipient."""
