@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from contracts.errors import InputInvalid, SnapshotCorrupt, SnapshotMissing, StoreUnreachable
 from export.format.manifest import FILE_NAME
@@ -215,6 +215,12 @@ class Lists:
         if self._kept is not None:
             self._kept.save()
         self._guard.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _ask(
         self, k: int, placement: str, region: str | None, without: Collection[str], now: dt.datetime | None

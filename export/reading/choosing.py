@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from contracts.errors import SnapshotCorrupt, StoreUnreachable
+from contracts.errors import LarderError, SnapshotCorrupt, StoreUnreachable
 from export.format.manifest import EVERYONE
 from export.reading.answers import LOG, Channel, Excluded, Kind, TopN, age_hours, cut
 from export.reading.breaker import Guard
@@ -74,25 +74,18 @@ class Choosing:
             if not is_gone:
                 segment, rows = self._own(reader, user_id, ask, hint)
                 is_degraded = False
-        except SnapshotCorrupt as error:
-            self._tally.add("corrupt_records")
-            LOG.error("snapshot %s: %s (%s); a fallback list is served", reader.id, error.what, error.where)
-        except StoreUnreachable as error:
-            self._tally.add("unreachable")
-            LOG.error("snapshot %s: %s; what is here is served", reader.id, error.what)
-            kept = self._kept_own(user_id, ask) if may_mix else None
-            if kept is not None:
+        except (SnapshotCorrupt, StoreUnreachable) as error:
+            self._alarm(reader, error)
+            if isinstance(error, StoreUnreachable) and may_mix and (kept := self._kept_own(user_id, ask)) is not None:
                 return kept
         kind: Kind = "personal"
         if rows is None:
             kind, rows = self._fallback(reader, ask, segment)
-        self._tally.add(kind)
-        if rows.n_damaged:
-            self._tally.add("corrupt_items", rows.n_damaged)
-        made = self._made(reader, channel, user_id, ask, kind, segment, rows, is_degraded)
-        if kind == "personal" and self._kept is not None:
-            self._kept.remember(made)
-        return made
+        return self._made(reader, channel, user_id, ask, kind, segment, rows, is_degraded)
+
+    def _alarm(self, reader: Reader, error: LarderError) -> None:
+        self._tally.add("corrupt_records" if isinstance(error, SnapshotCorrupt) else "unreachable")
+        LOG.error("snapshot %s: %s (%s); another list is served", reader.id, error.what, error.where)
 
     def without_store(self, user_id: str, ask: Ask, hint: str | None, *, may_mix: bool = True) -> TopN | None:
         """What is kept here for the user, None where there is nothing; all of one snapshot unless `may_mix`."""
@@ -150,14 +143,20 @@ class Choosing:
         rows: Rows,
         is_degraded: bool,  # noqa: FBT001  one of many fields of one answer
     ) -> TopN:
+        self._tally.add(kind)
+        if rows.n_damaged:
+            self._tally.add("corrupt_items", rows.n_damaged)
         as_of = reader.manifest.as_of
         age, is_stale = self._age(as_of, ask.now)
-        return TopN(
+        made = TopN(
             user_id=user_id, placement=ask.placement, items=rows.items, titles=rows.titles, scores=rows.scores,
             reasons=rows.reasons, sources=rows.sources, snapshot=reader.id, as_of=as_of, age_hours=age,
             is_stale=is_stale, source=kind, segment=segment, is_degraded=is_degraded, overlay=ask.overlay,
             channel=channel,
         )  # fmt: skip
+        if kind == "personal" and self._kept is not None:
+            self._kept.remember(made)
+        return made
 
     def _age(self, as_of: dt.date, now: dt.datetime | None) -> tuple[float | None, bool | None]:
         if now is None:

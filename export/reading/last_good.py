@@ -113,6 +113,7 @@ class LastGood:
         self._path, self._n_answers, self._tally = path, n_answers, tally
         self._answers: OrderedDict[tuple[str, str], TopN] = OrderedDict()
         self._fallbacks: dict[str, dict[str, TopN]] | None = None
+        self._is_loaded = False
         self._lock: Final = threading.Lock()
 
     def remember(self, made: TopN) -> None:
@@ -151,19 +152,22 @@ class LastGood:
 
     def personal(self, user_id: str, k: int, placement: str, excluded: Excluded) -> TopN | None:
         """The user's last own list, None where none was kept or nothing of it may show."""
-        if self._fallbacks is None:
-            self._load()
+        self._load()
         return _cut(self._answers.get((user_id, placement)), user_id, k, excluded)
 
     def fallback(self, user_id: str, k: int, placement: str, segment: str | None, excluded: Excluded) -> TopN | None:
         """The segment's list, else the popular one, all of one snapshot; None where nothing was ever kept."""
-        if self._fallbacks is None:
-            self._load()
+        self._load()
         lists = (self._fallbacks or {}).get(placement, {})
         own = _cut(lists.get(segment or EVERYONE), user_id, k, excluded)
         return own or _cut(lists.get(EVERYONE), user_id, k, excluded)
 
     def _load(self) -> None:
+        """What the file holds is kept here, where nothing else is yet; it is read once."""
+        with self._lock:
+            if self._is_loaded or self._fallbacks is not None:
+                return
+            self._is_loaded = True
         try:
             data = self._path.read_bytes()
             if data[:4] != MAGIC or hashlib.sha256(data[HEAD_BYTES:]).digest() != data[4:HEAD_BYTES]:
