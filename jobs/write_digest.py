@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -20,9 +21,14 @@ from export.digest.audience import Files
 from export.digest.campaigns import Campaigns
 from export.digest.lines import DigestManifest
 from export.digest.writing import Order, write_digest
+from export.reading.overlay import Overlay
+from export.reading.overlays import NAME as OVERLAY_NAME
+from export.reading.overlays import beside
 from export.stores.base import Reader, Store
 from export.stores.opening import store_of
 from jobs.paths import layout_of
+
+S3: Final = "s3://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,8 @@ class Request:
         campaign: it keeps its snapshot pinned until it is ended.
         send_on: the day of the mail; None for the day after the lists'.
         files: who is mailed.
-        unavailable: file of item ids that cannot be had.
+        unavailable: file of item ids that cannot be had, beside those of the eligibility overlay.
+        region: whose flags of the overlay hold too.
         format: name of a sender's format.
         is_plain: JSON lines are not compressed.
         key: of tracking ids and unsubscribe tokens.
@@ -55,6 +62,7 @@ class Request:
     send_on: dt.date | None = None
     files: Files | None = None
     unavailable: Path | None = None
+    region: str | None = None
     format: str | None = None
     is_plain: bool = False
     key: bytes | None = None
@@ -64,7 +72,7 @@ def run(
     settings: Settings,
     *,
     as_of: dt.date | None,
-    out: Path | None = None,
+    out: Path | str | None = None,
     request: Request | None = None,
     act: Act | None = None,
 ) -> JobReport:
@@ -72,7 +80,7 @@ def run(
 
     Args:
         as_of: the date of the snapshot; None for the one that the campaign has, else the one served now.
-        out: each placement has a folder of its name in it.
+        out: each placement has a folder of its name in it. `s3://bucket/prefix` is written below the root first.
         request: what is asked for beyond the settings.
         act: who asks; the snapshot is pinned while it is read, if somebody does.
 
@@ -80,19 +88,24 @@ def run(
         SnapshotMissing: the store holds no snapshot of that date.
         InputInvalid: the campaign has a snapshot of another date, or a file or option cannot be used.
         InputMissing: a file is not there.
+        StoreUnreachable: the bucket does not answer in time.
     """
     started = time.perf_counter()
     layout, request = layout_of(settings), request or Request()
     store = store_of(settings.store, layout)
+    is_remote = str(out).startswith(S3)
     with ExitStack() as stack:
         snapshot = _pinned(stack, store, Campaigns(layout.root / "campaigns", store), request, as_of, act)
         day = snapshot.manifest.as_of
-        folder = out or layout.root / "digests" / day.isoformat()
+        folder = layout.root / "digests" / day.isoformat() if out is None or is_remote else Path(out)
         made = {
-            placement: write_digest(snapshot, folder / placement, _order(settings, request, placement, day))
+            placement: write_digest(snapshot, folder / placement, order_of(settings, store, request, placement, day))
             for placement in request.placements or default_placements(settings)
         }
-    return _report(made, snapshot, folder, request, seconds=time.perf_counter() - started)
+    if is_remote:
+        _deliver(settings, str(out), {placement: folder / placement for placement in made})
+    place = str(out).rstrip("/") if is_remote else str(folder)
+    return _report(made, snapshot, place, request, seconds=time.perf_counter() - started)
 
 
 def default_placements(settings: Settings) -> tuple[str, ...]:
@@ -106,6 +119,7 @@ def end_campaign(settings: Settings, name: str, *, act: Act) -> dict[str, str]:
     """The campaign that was ended, and the snapshot that it has pinned no more.
 
     Raises:
+        InputInvalid: it is no name of a campaign.
         InputMissing: it does not run.
     """
     layout = layout_of(settings)
@@ -168,9 +182,17 @@ def _pinned(
     return store.open(name)
 
 
-def _order(settings: Settings, request: Request, placement: str, day: dt.date) -> Order:
+def order_of(settings: Settings, store: Store, request: Request, placement: str, day: dt.date) -> Order:
+    """What is asked for, with the newest eligibility overlay that lies beside the store's snapshots.
+
+    Raises:
+        InputMissing: the file of unavailable items is not there.
+        InputInvalid: it cannot be read, or `k` is out of range.
+        SnapshotCorrupt: the overlay is damaged: better no mail than one of items that cannot be had.
+    """
     rules = rules_of(settings, request)
     unavailable = inputs.item_ids(request.unavailable) if request.unavailable else frozenset()
+    overlay = _overlay(store)
     return Order(
         placement=placement,
         rules=rules,
@@ -178,10 +200,35 @@ def _order(settings: Settings, request: Request, placement: str, day: dt.date) -
         campaign=request.campaign,
         key=request.key,
         format=request.format,
-        unavailable=unavailable,
+        unavailable=unavailable | (overlay.excluded(request.region) if overlay is not None else frozenset()),
+        overlay=None if overlay is None else overlay.id,
         files=files_of(rules, request.files or Files()),
         more_inputs={"unavailable": request.unavailable} if request.unavailable else {},
     )
+
+
+def _overlay(store: Store) -> Overlay | None:
+    place = beside(store)
+    data = None if place is None else place.beside(OVERLAY_NAME)
+    return None if data is None else Overlay(data, where=f"{store.where} {OVERLAY_NAME}")
+
+
+def _deliver(settings: Settings, url: str, folders: dict[str, Path]) -> None:
+    """The digests lie in the bucket, each below its placement's name."""
+    # Here and not above: a digest on this disk should not wait for boto3.
+    from export.digest.delivery import deliver
+    from export.stores.aws import client
+    from export.stores.objects import Bucket
+    from export.stores.retrying import Retrying, Waiting
+
+    section = settings.store
+    bucket, _, prefix = url.removeprefix(S3).strip("/").partition("/")
+    if not bucket:
+        raise InputInvalid(f"{url!r} names no bucket", where="--out", todo="Use s3://bucket or s3://bucket/prefix.")
+    below = Bucket(client("s3", section), bucket, f"{prefix}/" if prefix else "", Retrying(url, Waiting()))
+    for placement, folder in folders.items():
+        objects = below.within(section.deadline_minutes * 60.0)
+        deliver(folder, objects, placement, part_bytes=section.part_mebibytes << 20)
 
 
 def files_of(rules: Digest, given: Files) -> Files:
@@ -213,7 +260,7 @@ def _rates(manifest: DigestManifest) -> dict[str, float]:
 
 
 def _report(
-    made: dict[str, DigestManifest], snapshot: Reader, folder: Path, request: Request, *, seconds: float
+    made: dict[str, DigestManifest], snapshot: Reader, place: str, request: Request, *, seconds: float
 ) -> JobReport:
     rows: dict[str, int] = {}
     numbers: dict[str, float] = {}
@@ -223,7 +270,7 @@ def _report(
     details = {
         "snapshot": snapshot.id,
         "campaign": request.campaign,
-        "folders": {placement: str(folder / placement) for placement in made},
+        "folders": {placement: f"{place}/{placement}" for placement in made},
     }
     return JobReport(
         job="write_digest",

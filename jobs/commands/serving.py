@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -10,6 +9,7 @@ import msgspec
 import typer
 
 from contracts.errors import ExitCode
+from jobs.commands import mail
 from jobs.commands.invocation import Answer, AsOfOption, Invocation, answer_of, command
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
     """Registers the verbs."""
     command(app, "lookup", panel=PANEL)(lookup)
     command(app, "lists", panel=PANEL)(lists)
-    command(app, "digest", panel=PANEL)(digest)
+    mail.add_to(app)
     command(app, "stage", panel=CARE)(stage)
     command(app, "publish", panel=CARE)(publish)
     command(app, "flip", panel=CARE)(flip)
@@ -76,20 +76,6 @@ def lists(
     store = store_of(settings.store, layout_of(settings))
     n_rows = write_lists(store, out, placement=placement)
     return Answer({"out": str(out), "placement": placement, "rows": n_rows})
-
-
-def digest(
-    invocation: Invocation,
-    as_of: AsOfOption = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder; a report folder by default.")
-    ] = None,
-) -> Answer:
-    """The email team's files: lists as JSON lines and CSV, the item catalogue, a manifest written last."""
-    from jobs import write_digest
-
-    day = _served_day(invocation) if as_of is None else invocation.day(as_of)
-    return answer_of(write_digest.run(invocation.settings(), as_of=day, out=out))
 
 
 def stage(invocation: Invocation, as_of: AsOfOption = None) -> Answer:
@@ -161,13 +147,3 @@ def status(
 
     is_bad = fail_if_stale and (found.is_stale or found.snapshot is None)
     return Answer(msgspec.to_builtins(found), show, ExitCode.HELD if is_bad else ExitCode.OK)
-
-
-def _served_day(invocation: Invocation) -> dt.date:
-    """The date of the lists served now; yesterday before the first night, so that the job says what is missing."""
-    from export.stores.opening import store_of
-    from jobs.paths import layout_of
-
-    settings = invocation.settings()
-    pointer = store_of(settings.store, layout_of(settings)).pointer()
-    return dt.date.fromisoformat(pointer.snapshot[:10]) if pointer else invocation.day(None)
