@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from contracts.sections import Positive, PositiveFloat, Section
+from contracts.sections import Count, Positive, PositiveFloat, Section
 
 PartMebibytes = Annotated[int, msgspec.Meta(ge=5, le=5120)]
 StoreKind = Literal["local", "s3", "dynamodb"]
@@ -33,6 +33,13 @@ class Store(Section, frozen=True):
         lookup_timeout_seconds: of one request of a lookup, which is tried twice.
         deadline_minutes: of one publish with all its retries.
         part_mebibytes: larger files are sent in parts of this size.
+        table: of the kind `dynamodb`.
+        connections: used at once for writing a table.
+        write_units_per_second: the most that a table is asked to write; less while it throttles.
+        expire_days: from the end of a snapshot's date to the TTL of its items.
+        changed_only: lists that the current snapshot has already are not written again: none (`off`), those with the
+            same scores too (`exact`), or those that show the same in the same order (`order`).
+        full_every_days: a snapshot points back to older lists over so many days at most.
     """
 
     kind: StoreKind = "local"
@@ -40,7 +47,7 @@ class Store(Section, frozen=True):
     keep: Positive = 3
     grace_minutes: Positive = 60
     stale_after_hours: Positive = 36
-    pointer_cache_seconds: Positive = 5
+    pointer_cache_seconds: Count = 5
     longest_read_seconds: Positive = 900
     bucket: str = ""
     prefix: str = "larder"
@@ -51,9 +58,19 @@ class Store(Section, frozen=True):
     lookup_timeout_seconds: PositiveFloat = 1.0
     deadline_minutes: Positive = 30
     part_mebibytes: PartMebibytes = 16
+    table: str = ""
+    connections: Positive = 8
+    write_units_per_second: Positive = 4000
+    expire_days: Positive = 30
+    changed_only: Literal["off", "exact", "order"] = "off"
+    full_every_days: Positive = 7
 
     def __post_init__(self) -> None:
         if self.kind == "s3" and not self.bucket:
             raise ValueError("store.bucket is empty, which the kind s3 needs")
+        if self.kind == "dynamodb" and not self.table:
+            raise ValueError("store.table is empty, which the kind dynamodb needs")
+        if self.expire_days <= self.full_every_days:
+            raise ValueError("store.expire_days is not more than full_every_days: lists in use would expire")
         if self.grace_minutes * 60 <= self.pointer_cache_seconds + self.longest_read_seconds:
             raise ValueError("store.grace_minutes is not longer than pointer_cache_seconds and longest_read_seconds")

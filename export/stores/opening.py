@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from contracts.errors import SettingsError
 from contracts.layout import Layout
 from contracts.store_section import Store as Section
 from export.stores.base import Store
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from export.stores.retrying import Waiting
 
 MEBIBYTE: Final = 1 << 20
+QUICK_CAP_SECONDS: Final = 0.2
 MOVE_SECONDS: Final = 60.0
 """Deadline of one call that moves the pointer, with all its retries; without a fault it takes part of a second."""
 
@@ -33,9 +33,7 @@ def store_of(section: Section, layout: Layout, waiting: Waiting | None = None) -
         return LocalStore(layout.store)
     if section.kind == "s3":
         return _s3(section, waiting)
-    raise SettingsError(
-        f"There is no store of kind {section.kind}", where="store.kind", todo="Use local or s3."
-    )  # pragma: no cover
+    return _dynamodb(section, waiting)
 
 
 def _s3(section: Section, waiting: Waiting | None) -> Store:
@@ -60,4 +58,34 @@ def _s3(section: Section, waiting: Waiting | None) -> Store:
         move_seconds=MOVE_SECONDS,
         read_seconds=2 * timeout + limits.cap_seconds,
         pointer_cache_seconds=section.pointer_cache_seconds,
+    )
+
+
+def _dynamodb(section: Section, waiting: Waiting | None) -> Store:
+    from export.stores.aws import client
+    from export.stores.dynamodb.publishing import Pace
+    from export.stores.dynamodb.service.table import Table
+    from export.stores.dynamodb.store import Options, TableStore
+    from export.stores.retrying import Limits, Retrying, Waiting
+
+    where = f"dynamodb://{section.table}"
+    waits = waiting or Waiting()
+    options = Options(
+        publish_seconds=section.deadline_minutes * 60.0,
+        move_seconds=MOVE_SECONDS,
+        read_seconds=2 * section.lookup_timeout_seconds + QUICK_CAP_SECONDS,
+        pointer_cache_seconds=section.pointer_cache_seconds,
+        expire_days=section.expire_days,
+        changed_only=section.changed_only,
+        full_every_days=section.full_every_days,
+        pace=Pace(threads=section.connections, write_units_per_second=float(section.write_units_per_second)),
+    )
+    timeout = section.lookup_timeout_seconds
+    patient = client("dynamodb", section, connections=2 * section.connections)
+    quick = client("dynamodb", section, connect_timeout_seconds=timeout, read_timeout_seconds=timeout, connections=32)
+    limits = Limits(attempts=2, first_seconds=0.05, cap_seconds=QUICK_CAP_SECONDS)
+    return TableStore(
+        Table(patient, section.table, Retrying(where, waits).within(MOVE_SECONDS)),
+        Table(quick, section.table, Retrying(where, waits, limits).within(options.read_seconds)),
+        options,
     )

@@ -17,8 +17,8 @@ from export.format.manifest import Manifest, PlacementEntry
 from export.format.records import Columns, Record, Widths, join_record, pack_lists, split_record, unpack_list
 from export.reasons import TEXTS
 from export.stores.dynamodb.items import LETTERS, ItemEncoder, decode
-from export.stores.dynamodb.sizes import item_bytes, number_bytes, read_units, value_bytes, write_units
-from export.stores.dynamodb.strict import check_item
+from export.stores.dynamodb.service.sizes import item_bytes, number_bytes, read_units, value_bytes, write_units
+from export.stores.dynamodb.service.strict import check_item
 
 WIDTHS = Widths(17, 4)
 MANIFEST = Manifest(

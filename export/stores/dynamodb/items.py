@@ -12,7 +12,7 @@
     as_of       S   ISO date
     expires_at  N   seconds since 1970, the table's TTL attribute
     snapshot    S   the snapshot that wrote it
-    crc         N   CRC-32 of all of it, see `_checksum`
+    crc         N   CRC-32 of all of it, see `_decode`
 
 The scores are bytes because a list of numbers takes four bytes a place, and a list of 50 would not fit one write unit.
 """
@@ -24,16 +24,16 @@ import zlib
 from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from contracts.errors import InputInvalid, SnapshotCorrupt
 from export.format.manifest import Manifest
-from export.format.records import MAX_LENGTH, SCORE_STEPS, PackedList, Record, unpack_list
-from export.stores.dynamodb.sizes import ELEMENT_OVERHEAD, LIST_OVERHEAD, MAX_ITEM_BYTES, number_bytes
-from export.stores.dynamodb.wire import Request
+from export.format.records import MAX_LENGTH, SCORE_STEPS, Record, unpack_list
+from export.stores.dynamodb.service.sizes import ELEMENT_OVERHEAD, LIST_OVERHEAD, MAX_ITEM_BYTES, number_bytes
+from export.stores.dynamodb.service.wire import Request
 
 LETTERS: Final = {
     "own": "o", "als": "a", "als_long": "l", "covisit": "b", "content": "n", "category": "c", "popular": "p",
@@ -68,6 +68,29 @@ class StoredList:
     crc: int
 
 
+class _Parts(NamedTuple):
+    """A list as its attributes say it.
+
+    Attributes:
+        names: item ids in UTF-8, best first.
+        anchors: ids in UTF-8.
+    """
+
+    names: list[bytes]
+    steps: bytes
+    low: float
+    high: float
+    letters: str
+    anchors: list[bytes]
+    anchor_of: bytes
+
+    def checksum(self) -> int:
+        """CRC-32 of the list; key, segment and stamp are added to it."""
+        ends = ENDS.pack(self.low, self.high)
+        parts = (*self.names, b"", *self.anchors, self.steps, self.anchor_of, ends, self.letters.encode())
+        return zlib.crc32(b"\n".join(parts))
+
+
 class ItemEncoder:
     """Lists of one snapshot as items."""
 
@@ -90,7 +113,7 @@ class ItemEncoder:
         self._manifest = manifest
         self._letters = [LETTERS[name] for name in manifest.reasons]
         self._ids = [name.encode() for name in item_ids]
-        self._typed = [b'{"S":%b}' % _json(name) for name in item_ids]
+        self._typed = {name.encode(): b'{"S":%b}' % _json(name) for name in item_ids}
         as_of = manifest.as_of.isoformat()
         self._tail = b',"as_of":{"S":"%b"},"expires_at":{"N":"%d"},"snapshot":{"S":%b},"crc":{"N":"' % (
             as_of.encode(),
@@ -109,12 +132,10 @@ class ItemEncoder:
         Raises:
             InputInvalid: the item is larger than DynamoDB allows.
         """
-        made = unpack_list(record, number, self._manifest.widths, MAX_LENGTH)
-        if made is None:
-            raise KeyError(placement)
+        parts = self._parts(record, number)
         pk = f"{self.snapshot}#{record.user_id.decode()}"
         segment = self._manifest.segments[record.segment]
-        body, crc, size = self._list(made)
+        body, crc, size = self._list(parts)
         crc = zlib.crc32(f"{pk}\n{placement}\n{segment}\n{self._stamp}".encode(), crc)
         if segment:
             body += b',"segment":{"S":%b}' % _json(segment)
@@ -131,33 +152,57 @@ class ItemEncoder:
         whole = b"".join((head, body, self._tail, digits.encode(), b'"}}'))
         return Request(pk, placement, whole, size, crc)
 
-    def _list(self, made: PackedList) -> tuple[bytes, int, int]:
-        """JSON from the comma before `items`, checksum so far, and bytes counted."""
-        typed, ids = self._typed, self._ids
-        names = [ids[i] for i in made.items]
-        body = b',"items":{"L":[%b]}' % b",".join([typed[i] for i in made.items])
-        size = len("items") + LIST_OVERHEAD + len(names) * ELEMENT_OVERHEAD + sum(map(len, names))
-        if not names:
-            return body, zlib.crc32(b""), size
+    def is_same(self, record: Record, number: int, item: Mapping[str, Any], *, with_scores: bool) -> bool:
+        """Whether an earlier snapshot's item shows what this one's would: items, reasons, anchors and segment.
+
+        Args:
+            record: the user's record in this snapshot.
+            number: index of the placement; the record has its list.
+            item: as a boto3 client returns it, checked by `decode`.
+            with_scores: the scores must be the same too.
+        """
+        parts, old = self._parts(record, number), _parts_of(item)
+        if not with_scores:
+            old = old._replace(steps=parts.steps, low=parts.low, high=parts.high)
+        return old == parts and item.get("segment", {"S": ""})["S"] == self._manifest.segments[record.segment]
+
+    def _parts(self, record: Record, number: int) -> _Parts:
+        made = unpack_list(record, number, self._manifest.widths, MAX_LENGTH)
+        if made is None:
+            raise KeyError(number)
+        if not made.items:
+            return _Parts([], b"", 0.0, 0.0, "", [], b"")
+        ids = self._ids
         low, high = (float(np.float32(end)) for end in (min(made.scores), max(made.scores)))
         scale = SCORE_STEPS / (high - low) if high > low else 0.0
         steps = bytes([round((score - low) * scale) for score in made.scores])
         letters = "".join([self._letters[source] for source in made.sources])
-        low_text, high_text = _number(low), _number(high)
-        body += b',"scores":{"B":"%b"},"low":{"N":"%b"},"high":{"N":"%b"},"reasons":{"S":"%b"}' % (
-            b2a_base64(steps, newline=False), low_text.encode(), high_text.encode(), letters.encode(),
-        )  # fmt: skip
-        size += len("scoreslowhighreasons") + 2 * len(names) + number_bytes(low_text) + number_bytes(high_text)
         table = sorted(set(made.anchors) - {-1})
-        anchors = [ids[i] for i in table]
-        places = {index: place for place, index in enumerate(table, 1)} | {-1: 0}
-        anchor_of = _places([places[i] for i in made.anchors], len(table))
-        if table:
-            body += b',"anchors":{"L":[%b]},"anchor_of":{"B":"%b"}' % (
-                b",".join([typed[i] for i in table]), b2a_base64(anchor_of, newline=False),
+        of = {index: place for place, index in enumerate(table, 1)} | {-1: 0}
+        anchor_of = _places([of[i] for i in made.anchors], len(table)) if table else b""
+        names = [ids[i] for i in made.items]
+        return _Parts(names, steps, low, high, letters, [ids[i] for i in table], anchor_of)
+
+    def _list(self, parts: _Parts) -> tuple[bytes, int, int]:
+        """JSON from the comma before `items`, checksum of the list, and bytes counted."""
+        names, n = parts.names, len(parts.names)
+        typed = self._typed
+        body = b',"items":{"L":[%b]}' % b",".join([typed[name] for name in names])
+        size = len("items") + LIST_OVERHEAD + n * ELEMENT_OVERHEAD + sum(map(len, names))
+        if n:
+            low, high = _number(parts.low), _number(parts.high)
+            body += b',"scores":{"B":"%b"},"low":{"N":"%b"},"high":{"N":"%b"},"reasons":{"S":"%b"}' % (
+                b2a_base64(parts.steps, newline=False), low.encode(), high.encode(), parts.letters.encode(),
             )  # fmt: skip
-            size += len("anchorsanchor_of") + LIST_OVERHEAD + len(table) + sum(map(len, anchors)) + len(anchor_of)
-        return body, _checksum(names, steps, (low, high), letters, anchors, anchor_of if table else b""), size
+            size += len("scoreslowhighreasons") + 2 * n + number_bytes(low) + number_bytes(high)
+        if parts.anchors:
+            anchors = parts.anchors
+            body += b',"anchors":{"L":[%b]},"anchor_of":{"B":"%b"}' % (
+                b",".join([typed[name] for name in anchors]), b2a_base64(parts.anchor_of, newline=False),
+            )  # fmt: skip
+            size += len("anchorsanchor_of") + LIST_OVERHEAD + len(anchors) * ELEMENT_OVERHEAD
+            size += sum(map(len, anchors)) + len(parts.anchor_of)
+        return body, parts.checksum(), size
 
 
 def decode(item: Mapping[str, Any]) -> StoredList:
@@ -178,35 +223,28 @@ def decode(item: Mapping[str, Any]) -> StoredList:
 def _decode(item: Mapping[str, Any]) -> tuple[StoredList, int]:
     pk, sk, segment = item["pk"]["S"], item["sk"]["S"], item.get("segment", {"S": ""})["S"]
     as_of, snapshot = item["as_of"]["S"], item["snapshot"]["S"]
-    names = [one["S"] for one in item["items"]["L"]]
-    steps = item["scores"]["B"] if names else b""
-    letters = item["reasons"]["S"] if names else ""
-    anchors = [one["S"] for one in item["anchors"]["L"]] if "anchors" in item else []
-    anchor_of = item["anchor_of"]["B"] if anchors else b""
-    table: list[str | None] = [None, *anchors]
-    explained = [table[place] for place in _read_places(anchor_of, len(anchors))] or [None] * len(names)
-    if not len(names) == len(steps) == len(letters) == len(explained):
+    parts = _parts_of(item)
+    anchors: list[str | None] = [None, *(name.decode() for name in parts.anchors)]
+    explained = [anchors[place] for place in _read_places(parts.anchor_of, len(parts.anchors))]
+    names = [name.decode() for name in parts.names]
+    explained = explained or [None] * len(names)
+    if not len(names) == len(parts.steps) == len(parts.letters) == len(explained):
         raise _damaged(item)
-    low, high = (float(np.float32(float(item[end]["N"]))) if names else 0.0 for end in ("low", "high"))
-    scores = [low + step * ((high - low) / SCORE_STEPS) for step in steps]
-    ids, anchor_ids = [name.encode() for name in names], [name.encode() for name in anchors]
-    crc = _checksum(ids, steps, (low, high), letters, anchor_ids, anchor_of) if names else zlib.crc32(b"")
+    scores = [parts.low + step * ((parts.high - parts.low) / SCORE_STEPS) for step in parts.steps]
     stamp = f"{pk}\n{sk}\n{segment}\n{as_of}\n{int(item['expires_at']['N'])}\n{snapshot}"
-    sources = [SOURCES[letter] for letter in letters]
+    sources = [SOURCES[letter] for letter in parts.letters]
     made = StoredList(snapshot, as_of, segment, names, scores, sources, explained, int(item["crc"]["N"]))
-    return made, zlib.crc32(stamp.encode(), crc)
+    return made, zlib.crc32(stamp.encode(), parts.checksum())
 
 
-def _checksum(
-    names: Sequence[bytes],
-    steps: bytes,
-    ends: tuple[float, float],
-    letters: str,
-    anchors: Sequence[bytes],
-    anchor_of: bytes,
-) -> int:
-    """CRC-32 of the list's own content; the key, segment and stamp are added to it."""
-    return zlib.crc32(b"\n".join((*names, b"", *anchors, steps, anchor_of, ENDS.pack(*ends), letters.encode())))
+def _parts_of(item: Mapping[str, Any]) -> _Parts:
+    names = [one["S"].encode() for one in item["items"]["L"]]
+    if not names:
+        return _Parts([], b"", 0.0, 0.0, "", [], b"")
+    low, high = (float(np.float32(float(item[end]["N"]))) for end in ("low", "high"))
+    anchors = [one["S"].encode() for one in item["anchors"]["L"]] if "anchors" in item else []
+    anchor_of = bytes(item["anchor_of"]["B"]) if anchors else b""
+    return _Parts(names, bytes(item["scores"]["B"]), low, high, item["reasons"]["S"], anchors, anchor_of)
 
 
 def _number(value: float) -> str:

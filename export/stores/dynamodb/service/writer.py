@@ -9,24 +9,28 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from contracts.errors import AccountingError, LarderError, StoreUnreachable
-from export.stores.dynamodb.patience import Patience, Throttled, Unanswered
-from export.stores.dynamodb.rate import Rate
-from export.stores.dynamodb.sizes import MAX_BATCH_ITEMS, MAX_ITEM_BYTES, MAX_REQUEST_BYTES, write_units
-from export.stores.dynamodb.strict import refused
-from export.stores.dynamodb.wire import Key, Request
+from export.stores.dynamodb.service.rate import Rate
+from export.stores.dynamodb.service.sizes import MAX_BATCH_ITEMS, MAX_ITEM_BYTES, MAX_REQUEST_BYTES, write_units
+from export.stores.dynamodb.service.strict import refused
+from export.stores.dynamodb.service.wire import Key, Request
+from export.stores.retrying import Calls
 
 MAX_BODY_BYTES: Final = MAX_REQUEST_BYTES - 64 * 1024
 
 
+class Throttled(Exception):
+    """The table refuses for load; nothing of the call was done."""
+
+
 class Sender(Protocol):
-    """Sends one batch."""
+    """Sends one batch, once."""
 
     def __call__(self, batch: Sequence[Request]) -> set[Key]:
         """Keys of the batch that were left unprocessed.
 
         Raises:
             Throttled: nothing was done.
-            Unanswered: it is not known what was done.
+            StoreUnreachable: it is not known what was done.
             LarderError: it never will be.
         """
         ...
@@ -51,6 +55,13 @@ class Written:
     retried: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def plus(self, other: Written) -> Written:
+        """The sum of two."""
+        return Written(
+            self.items + other.items, self.requests + other.requests, self.units + other.units,
+            self.n_bytes + other.n_bytes, self.retried + other.retried,
+        )  # fmt: skip
+
     def note(self, done: Sequence[Request], again: int) -> None:
         """One call confirmed the items `done` and left so many."""
         with self.lock:
@@ -64,17 +75,18 @@ class Written:
 class BatchWriter:
     """Writes any number of items over several connections, at the pace that the table takes."""
 
-    def __init__(self, send: Sender, rate: Rate, patience: Patience, *, threads: int, where: str) -> None:
-        """A writer that uses `threads` connections; `where` names the table in errors."""
-        self._send, self._rate, self._patience = send, rate, patience
-        self._threads, self._where = threads, where
+    def __init__(self, send: Sender, rate: Rate, calls: Calls, *, threads: int) -> None:
+        """A writer that uses `threads` connections, with the deadline, waits and attempts of `calls`."""
+        self._send, self._rate, self._threads = send, rate, threads
+        self._limits, self._waiting = calls.retrying.limits, calls.retrying.waiting
+        self._give_up_at, self._where = calls.give_up_at, calls.retrying.where
 
-    def write(self, requests: Iterable[Request], *, expected: int) -> Written:
+    def write(self, requests: Iterable[Request], *, expected: int | None) -> Written:
         """All of `requests` done, each confirmed.
 
         Args:
             requests: no key twice; read as they are sent.
-            expected: how many they are.
+            expected: how many they are; None where only their end tells.
 
         Raises:
             InputInvalid: an item is larger than DynamoDB allows, or a batch has a key twice.
@@ -86,7 +98,7 @@ class BatchWriter:
             self._write_all(requests, written)
         except LarderError as error:
             raise _unwritten(error, written, expected) from error
-        if written.items != expected:
+        if expected is not None and written.items != expected:
             raise _unwritten(None, written, expected)
         return written
 
@@ -105,13 +117,23 @@ class BatchWriter:
                 raise
 
     def _write_batch(self, batch: Sequence[Request], written: Written, stop: threading.Event) -> None:
-        left, attempt = list(batch), 0
+        left, attempt, n_failed = list(batch), 0, 0
         while left and not stop.is_set():
+            wait = 0.0
             if attempt:
-                self._pause(self._patience.wait(attempt), len(left))
-            self._pause(self._rate.reserve(sum(write_units(one.n_bytes) for one in left)), len(left))
+                longest = min(self._limits.cap_seconds, self._limits.first_seconds * 2 ** min(attempt - 1, 30))
+                wait = self._waiting.chance.uniform(0, longest)
+            wait = max(wait, self._rate.reserve(sum(write_units(one.n_bytes) for one in left)))
+            self._pause(wait, len(left))
             attempt += 1
-            left = self._attempt(left, written)
+            try:
+                left = self._attempt(left, written)
+                n_failed = 0
+            except StoreUnreachable:
+                written.note((), len(left))
+                n_failed += 1
+                if n_failed >= self._limits.attempts:
+                    raise
 
     def _attempt(self, left: list[Request], written: Written) -> list[Request]:
         """The requests that remain after one call."""
@@ -119,9 +141,6 @@ class BatchWriter:
             unprocessed = self._send(left)
         except Throttled:
             self._rate.throttled()
-            written.note((), len(left))
-            return left
-        except Unanswered:
             written.note((), len(left))
             return left
         done = [one for one in left if (one.pk, one.sk) not in unprocessed]
@@ -134,12 +153,14 @@ class BatchWriter:
         return again
 
     def _pause(self, seconds: float, left: int) -> None:
-        if not self._patience.pause(seconds):
+        if self._waiting.clock() + seconds >= self._give_up_at:
             raise StoreUnreachable(
                 f"A batch was not written within the deadline: {left} of its items are left",
                 where=self._where,
                 todo="Look at the table's throttling and capacity, then run the step again.",
             )
+        if seconds > 0:
+            self._waiting.sleep(seconds)
 
 
 def batches(requests: Iterable[Request]) -> Iterator[list[Request]]:
@@ -177,9 +198,12 @@ def _settle(running: set[Future[None]], *, all_of_them: bool) -> set[Future[None
     return running
 
 
-def _unwritten(error: LarderError | None, written: Written, expected: int) -> LarderError:
+def _unwritten(error: LarderError | None, written: Written, expected: int | None) -> LarderError:
     """The error with the exact number of items that the table did not confirm."""
-    count = f"{expected - written.items:,} of {expected:,} items are unwritten, {written.items:,} were written"
+    if expected is None:
+        count = f"{written.items:,} items were done"
+    else:
+        count = f"{expected - written.items:,} of {expected:,} items are unwritten, {written.items:,} were written"
     if error is None:
         return AccountingError(count, where="batch writer", todo="Verify the build, then publish again.")
     return type(error)(f"{error.what}; {count}", where=error.where, todo=error.todo)

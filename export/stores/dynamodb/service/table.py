@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import ClientError
 
-from contracts.errors import InputInvalid, InputMissing, LarderError, StoreDenied, StoreUnreachable
-from export.stores.dynamodb.patience import Patience, Throttled, Unanswered
-from export.stores.dynamodb.sizes import MAX_BATCH_KEYS
-from export.stores.dynamodb.wire import Key, Request, batch_body, request_key, typed_key
+from contracts.errors import InputInvalid, InputMissing, LarderError, StoreUnreachable
+from export.stores.dynamodb.service.sizes import MAX_BATCH_KEYS
+from export.stores.dynamodb.service.wire import Key, Request, batch_body, request_key, typed_key
+from export.stores.dynamodb.service.writer import Throttled
+from export.stores.retrying import Calls, Limits, Retrying, code_of
 
 Item = Mapping[str, Any]
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 THROTTLING: Final = {
     "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded",
-    "LimitExceededException", "SlowDown",
+    "LimitExceededException", "TooManyRequestsException",
 }  # fmt: skip
-DENIED: Final = {
-    "AccessDeniedException", "AccessDenied", "ExpiredTokenException", "ExpiredToken", "InvalidSignatureException",
-    "MissingAuthenticationTokenException", "MissingAuthenticationToken", "UnrecognizedClientException",
-    "InvalidClientTokenId", "IncompleteSignatureException",
-}  # fmt: skip
+ONCE: Final = Limits(attempts=1)
 _thread: Final = threading.local()
 
 
@@ -35,11 +33,12 @@ class Table:
 
     Attributes:
         client: a boto3 DynamoDB client that does not retry by itself.
+        calls: tries, waits and deadline of everything that is asked of this object.
     """
 
     client: Any
     name: str
-    patience: Patience
+    calls: Calls
 
     def __post_init__(self) -> None:
         self.client.meta.events.register(
@@ -51,9 +50,9 @@ class Table:
         """The table, for messages."""
         return f"dynamodb://{self.name}"
 
-    def started(self) -> Table:
-        """The same table with the deadline of everything that follows counted from now."""
-        return replace(self, patience=self.patience.started())
+    def within(self, seconds: float) -> Table:
+        """The same table, with so much time from now for everything that follows."""
+        return replace(self, calls=self.calls.retrying.within(seconds))
 
     def named(self, name: str) -> Table:
         """Another table of the same server."""
@@ -76,15 +75,21 @@ class Table:
             more["ExpressionAttributeValues"] = values
         return self._conditional("delete_item", Key=typed_key(key), **more)
 
+    def drop(self) -> None:
+        """The table is gone, or was."""
+        with suppress(InputMissing):
+            self.call("delete_table", TableName=self.name)
+
     def get(self, key: Key, *, is_consistent: bool) -> Item | None:
         """The item, or None where there is none."""
         answer = self.call("get_item", TableName=self.name, Key=typed_key(key), ConsistentRead=is_consistent)
         found: Item | None = answer.get("Item")
         return found
 
-    def query(self, pk: str, *, is_consistent: bool) -> Iterator[Item]:
+    def query(self, pk: str, *, is_consistent: bool, is_ascending: bool = True) -> Iterator[Item]:
         """The items of a partition by sort key, page after page."""
         arguments = {
+            "ScanIndexForward": is_ascending,
             "TableName": self.name, "KeyConditionExpression": "pk = :pk", "ConsistentRead": is_consistent,
             "ExpressionAttributeValues": {":pk": {"S": pk}},
         }  # fmt: skip
@@ -104,55 +109,43 @@ class Table:
         """The items under `keys`, no key twice; what is not in the table is not in the answer."""
         found: dict[Key, Item] = {}
         for start in range(0, len(keys), MAX_BATCH_KEYS):
-            self._get_batch(list(keys[start : start + MAX_BATCH_KEYS]), found, is_consistent)
+            self._get_batch(list(keys[start : start + MAX_BATCH_KEYS]), found, is_consistent=is_consistent)
         return found
 
     def send(self, batch: Sequence[Request]) -> set[Key]:
         """Keys of the batch that were left unprocessed; the call is tried once."""
+        once = Calls(Retrying(self.where, self.calls.retrying.waiting, ONCE), self.calls.give_up_at)
         _thread.body = batch_body(self.name, batch)
         try:
-            answer = self.call_once("batch_write_item", RequestItems={})
+            answer = once.run("BatchWriteItem", self._write_batch)
+        except ClientError as error:
+            raise self._named(error, "BatchWriteItem") from None
         finally:
             _thread.body = None
         return {request_key(one) for one in answer.get("UnprocessedItems", {}).get(self.name, ())}
 
     def call(self, operation: str, **arguments: Any) -> Any:
-        """The answer of one operation of the client, tried again within the patience.
+        """The answer of one operation of the client.
 
         Raises:
-            StoreUnreachable: it failed as often as the patience allows, or until the deadline.
+            StoreUnreachable: it failed until tries, allowance or time were used up.
             StoreDenied: the credentials are refused.
             InputMissing: there is no such table.
             InputInvalid: the request is refused as such.
-        """
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return self.call_once(operation, **arguments)
-            except (Throttled, Unanswered) as error:
-                if attempt >= self.patience.attempts or not self.patience.pause(self.patience.wait(attempt)):
-                    raise self.unreachable(f"{operation} failed {attempt} times: {error}") from error
-
-    def call_once(self, operation: str, **arguments: Any) -> Any:
-        """The answer of one operation, tried once.
-
-        Raises:
-            Throttled: nothing was done.
-            Unanswered: it is not known what was done.
+            ConditionFailed: the condition of a write did not hold.
         """
         try:
-            return getattr(self.client, operation)(**arguments)
+            return self.calls.run(operation, lambda: getattr(self.client, operation)(**arguments))
         except ClientError as error:
-            raise self._named(error, operation) from error
-        except (NoCredentialsError, PartialCredentialsError) as error:
-            raise self._denied(type(error).__name__) from error
-        except BotoCoreError as error:
-            raise Unanswered(type(error).__name__) from error
+            raise self._named(error, operation) from None
 
-    def unreachable(self, what: str) -> StoreUnreachable:
-        """The error for a table that does not answer."""
-        return StoreUnreachable(what, where=self.where, todo="Look at the service and the table, then run it again.")
+    def _write_batch(self) -> Any:
+        try:
+            return self.client.batch_write_item(RequestItems={})
+        except ClientError as error:
+            if code_of(error) in THROTTLING:
+                raise Throttled(code_of(error)) from None
+            raise
 
     def _conditional(self, operation: str, **arguments: Any) -> bool:
         try:
@@ -161,20 +154,28 @@ class Table:
             return False
         return True
 
-    def _get_batch(self, left: list[Key], found: dict[Key, Item], is_consistent: bool) -> None:  # noqa: FBT001
-        attempt = 0
+    def _get_batch(self, left: list[Key], found: dict[Key, Item], *, is_consistent: bool) -> None:
+        limits, waiting = self.calls.retrying.limits, self.calls.retrying.waiting
+        n_idle = 0
         while left:
-            attempt += 1
             asked = {"Keys": [typed_key(key) for key in left], "ConsistentRead": is_consistent}
             answer = self.call("batch_get_item", RequestItems={self.name: asked})
             for item in answer.get("Responses", {}).get(self.name, ()):
                 found[item["pk"]["S"], item["sk"]["S"]] = item
             rest = answer.get("UnprocessedKeys", {}).get(self.name, {"Keys": ()})["Keys"]
             again = [(key["pk"]["S"], key["sk"]["S"]) for key in rest]
-            attempt = 0 if len(again) < len(left) else attempt
+            n_idle = 0 if len(again) < len(left) else n_idle + 1
             left = again
-            if left and (attempt >= self.patience.attempts or not self.patience.pause(self.patience.wait(attempt + 1))):
-                raise self.unreachable(f"{len(left)} keys were left unread after {attempt} tries")
+            if not left:
+                return
+            wait = waiting.chance.uniform(0, min(limits.cap_seconds, limits.first_seconds * 2**n_idle))
+            if n_idle >= limits.attempts or waiting.clock() + wait >= self.calls.give_up_at:
+                raise StoreUnreachable(
+                    f"BatchGetItem left {len(left)} keys unread",
+                    where=self.where,
+                    todo="Look at the table's throttling.",
+                )
+            waiting.sleep(wait)
 
     def _pages(self, operation: str, arguments: Mapping[str, Any]) -> Iterator[Item]:
         after: dict[str, Any] = {}
@@ -186,26 +187,14 @@ class Table:
             after = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def _named(self, error: ClientError, operation: str) -> Exception:
-        code = error.response.get("Error", {}).get("Code", "")
+        code = code_of(error)
         if code == CONDITION_FAILED:
             return ConditionFailed(code)
-        if code in THROTTLING:
-            return Throttled(code)
-        if code in DENIED:
-            return self._denied(code)
         if code == "ResourceNotFoundException":
             return InputMissing("There is no such table", where=self.where, todo="Make it: docs/stores.md says how.")
-        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) >= 500:  # noqa: PLR2004  any of them
-            return Unanswered(code)
-        message = str(error.response.get("Error", {}).get("Message", ""))[:200]
-        return InputInvalid(f"{operation} was refused: {code} {message}", where=self.where, todo="Correct the request.")
-
-    def _denied(self, code: str) -> LarderError:
-        return StoreDenied(
-            f"The credentials are refused: {code}",
-            where=self.where,
-            todo="Renew them, or compare the role with docs/iam.",
-        )
+        if code == "ValidationException":
+            return InputInvalid(f"{operation} is not valid", where=self.where, todo="Correct what is sent.")
+        return LarderError(f"{operation} was refused: {code}", where=self.where, todo="Look up the service's code.")
 
 
 class ConditionFailed(Exception):
@@ -220,7 +209,7 @@ def create(client: Any, name: str) -> None:
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
     )
-    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
 
 
 def _use_encoded_body(params: dict[str, Any], **_: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from contracts.errors import InputInvalid
-from export.stores.dynamodb.sizes import (
+from export.stores.dynamodb.service.sizes import (
     MAX_BATCH_ITEMS,
     MAX_BATCH_KEYS,
     MAX_DEPTH,

@@ -1,0 +1,1 @@
+"""The service itself, whatever is kept in it: its limits, its calls, and writing at the pace that it takes."""

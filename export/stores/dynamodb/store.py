@@ -1,0 +1,264 @@
+"""The store in DynamoDB: snapshots side by side in one table, complete when the catalogue says so.
+
+pk `<snapshot>#<user id>`            one item a list, sk placement        export.stores.dynamodb.items
+pk `larder#<snapshot>#<file>#...`    the snapshot's files in chunks       export.stores.dynamodb.chunks
+pk `larder#snapshots`                the catalogue                        export.stores.dynamodb.catalogue
+pk `larder#pointer`, `#history`      the whole state, and the moves       export.stores.dynamodb.cell
+pk `larder#beside`                   small objects beside the snapshots
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from contracts.errors import InputInvalid, SnapshotCorrupt, SnapshotMissing
+from export.blessing import check_blessed
+from export.format.fallbacks import decode_fallbacks
+from export.format.items import ItemDictionary
+from export.format.manifest import (
+    FALLBACKS_NAME,
+    FILE_NAME,
+    ITEMS_NAME,
+    Manifest,
+    corrupt,
+    decode_manifest,
+    read_manifest,
+)
+from export.stores.base import Published
+from export.stores.dynamodb import checking, chunks, erasing, publishing
+from export.stores.dynamodb.builds import Build
+from export.stores.dynamodb.catalogue import Catalogue, Entry
+from export.stores.dynamodb.cell import TableCell
+from export.stores.dynamodb.lists import ListTable, open_lists
+from export.stores.dynamodb.planning import ChangedOnly, Plan, plan
+from export.stores.dynamodb.progress import Progress, possible_base
+from export.stores.dynamodb.publishing import Pace
+from export.stores.dynamodb.reader import TableReader
+from export.stores.dynamodb.retention import Retention
+from export.stores.dynamodb.service.table import Table
+from export.stores.dynamodb.service.writer import Written
+from export.stores.pointers import MovedStore
+from export.verification import verify
+
+BESIDE: Final = "larder#beside"
+MAX_BESIDE_BYTES: Final = 380 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a store works.
+
+    Attributes:
+        publish_seconds: deadline of a publish, a verification or a retention.
+        move_seconds: deadline of one call that moves the pointer.
+        read_seconds: deadline of one lookup.
+        pointer_cache_seconds: `mark` asks at most so often.
+        expire_days: days from the end of a snapshot's date to the TTL of its items.
+        changed_only: which lists are left out because the current snapshot has them already.
+        full_every_days: a snapshot points back over so many days at most.
+        pace: threads and rate of writing.
+    """
+
+    publish_seconds: float = 1800.0
+    move_seconds: float = 60.0
+    read_seconds: float = 2.5
+    pointer_cache_seconds: float = 5.0
+    expire_days: int = 30
+    changed_only: ChangedOnly = "off"
+    full_every_days: int = 7
+    pace: Pace = field(default_factory=Pace)
+
+
+class TableStore(MovedStore):
+    """Snapshots in one table. Any number of processes may use it at once."""
+
+    def __init__(self, table: Table, reading: Table, options: Options = Options()) -> None:
+        """The store in `table`.
+
+        Args:
+            table: for whoever writes, with patient timeouts.
+            reading: the same for lookups, with short ones.
+            options: deadlines, pace and what is written.
+        """
+        self._table, self._reading, self._options = table, reading, options
+        self._catalogue = Catalogue(table, seconds=options.move_seconds)
+        self._marked: tuple[float, int] | None = None
+        self._lock: Final = threading.Lock()
+        self.cell = TableCell(table, seconds=options.move_seconds)
+        self._quick_cell = TableCell(reading, seconds=options.read_seconds)
+
+    def check_present(self, snapshot: str) -> None:
+        """Passes where the store has the complete snapshot.
+
+        Raises:
+            SnapshotMissing: it does not.
+        """
+        self._entry(snapshot)
+
+    def snapshots(self) -> list[str]:
+        """Ids of the complete snapshots, oldest date first."""
+        return sorted(entry.snapshot for entry in self._catalogue.entries() if entry.phase == "complete")
+
+    def mark(self) -> Hashable:
+        """The pointer's version, asked for again once the pointer's cache is over."""
+        clock = self._reading.calls.retrying.waiting.clock
+        with self._lock:
+            asked = clock()
+            if self._marked is None or asked - self._marked[0] >= self._options.pointer_cache_seconds:
+                self._marked = asked, self._quick_cell.version()
+            return self._marked[1]
+
+    def open(self, snapshot: str) -> TableReader:
+        """The snapshot, its item dictionary, fallback lists and filters in memory."""
+        entry = self._entry(snapshot)
+        table = self._table.within(self._options.move_seconds)
+        manifest = self._manifest(table, entry)
+        files = {name: self._file(table, manifest, name) for name in (ITEMS_NAME, FALLBACKS_NAME)}
+        where = f"{self.where}/{snapshot}/"
+        items = ItemDictionary(f"{where}{ITEMS_NAME}", files[ITEMS_NAME])
+        fallbacks = decode_fallbacks(files[FALLBACKS_NAME], f"{where}{FALLBACKS_NAME}")
+        lists = self._lists(table, entry, manifest, self._options.read_seconds)
+        catalogue = Catalogue(self._reading, seconds=self._options.read_seconds)
+        return TableReader(manifest, items, fallbacks, lists, catalogue)
+
+    def verify(self, snapshot: str) -> Manifest:
+        """The manifest of a snapshot, every list and file of which was read back and agrees with it."""
+        entry = self._entry(snapshot)
+        table = self._table.within(self._options.publish_seconds)
+        manifest = self._manifest(table, entry)
+        for name in (ITEMS_NAME, FALLBACKS_NAME):
+            self._file(table, manifest, name)
+        lists = self._lists(table, entry, manifest, self._options.publish_seconds)
+        checking.check_lists(lists, manifest, erasing.erased(table, snapshot), self._options.pace.threads)
+        return manifest
+
+    def publish(self, build: Path, *, blessing: Path) -> Published:
+        """The snapshot built in `build`, written, read back and counted; not yet current."""
+        manifest = read_manifest(build)
+        check_blessed(blessing, manifest)
+        self.check_publishable(manifest.snapshot_id)
+        if verify(build) != manifest:
+            raise SnapshotCorrupt(
+                "The build changed while it was published", where=str(build), todo="Publish again when it is finished."
+            )
+        table = self._table.within(self._options.publish_seconds)
+        made = Build(build, manifest, expire_days=self._options.expire_days)
+        progress = Progress(self._catalogue, self._wanted(manifest), self.where)
+        entry = progress.begin(self._base(table, manifest))
+        planned = self._planned(table, made, entry)
+        lists, files, is_new = Written(), Written(), entry.phase != "complete"
+        own = table.named(entry.table)
+        if is_new:
+            lists, files = publishing.write(made, planned, table, own, self._options.pace)
+        read_units = publishing.read_back(made, planned, table, own, self._options.pace)
+        if is_new:
+            self.check_publishable(manifest.snapshot_id)
+            is_new = progress.complete(entry, filter_bytes=len(planned.filter()))
+        numbers = publishing.numbers(lists, files, planned, read_units)
+        return Published(manifest.snapshot_id, manifest, is_new=is_new, numbers=numbers)
+
+    def remove(self, names: list[str], *, at: str, grace_seconds: float) -> None:
+        """The snapshots are in the store no more; their items go as soon as no kept snapshot needs them."""
+        retention = Retention(self._table.within(self._options.publish_seconds), self._catalogue, self._options.pace)
+        retention.leave(names)
+        retention.leave_incomplete(at=at, grace_seconds=grace_seconds)
+        retention.delete()
+
+    def delete_user(self, user_id: str, *, request: str) -> int:
+        """Lists deleted: those of a user in every snapshot that the table holds, served or not.
+
+        Args:
+            user_id: any text.
+            request: id of the request to erase; the same one again deletes what it did not reach.
+        """
+        table = self._table.within(self._options.publish_seconds)
+        entries = self._catalogue.entries()
+        for entry in entries:
+            if entry.phase == "complete":
+                lists = self._lists(table, entry, self._manifest(table, entry), self._options.move_seconds)
+                found = lists.find(user_id, is_consistent=True)
+                if found:
+                    erasing.note(table, entry.snapshot, found, request=request)
+        return sum(erasing.erase(table.named(entry.table), entry.snapshot, user_id) for entry in entries)
+
+    def beside(self, name: str) -> bytes | None:
+        """A small object beside the snapshots, None where there is none."""
+        item = self._reading.within(self._options.read_seconds).get((BESIDE, name), is_consistent=True)
+        return None if item is None else bytes(item["data"]["B"])
+
+    def beside_mark(self, name: str) -> Hashable:
+        """Its hash."""
+        item = self._reading.within(self._options.read_seconds).get((BESIDE, name), is_consistent=True)
+        return None if item is None else item["sha256"]["S"]
+
+    def put_beside(self, name: str, data: bytes) -> None:
+        """The small object holds `data`.
+
+        Raises:
+            InputInvalid: it is larger than an item may be.
+        """
+        if len(data) > MAX_BESIDE_BYTES:
+            raise InputInvalid(
+                f"{name} has {len(data):,} bytes, the limit is {MAX_BESIDE_BYTES:,}", where=self.where,
+                todo="List fewer items.",
+            )  # fmt: skip
+        key = {"pk": {"S": BESIDE}, "sk": {"S": name}, "sha256": {"S": hashlib.sha256(data).hexdigest()}}
+        self._table.within(self._options.move_seconds).put({**key, "data": {"B": data}})
+
+    def _entry(self, snapshot: str) -> Entry:
+        entry = self._catalogue.get(snapshot) if snapshot else None
+        if entry is None or entry.phase != "complete":
+            raise SnapshotMissing(
+                f"Snapshot {snapshot!r} is not in the store", where=self.where, todo="Name one that `status` lists."
+            )
+        return entry
+
+    def _manifest(self, table: Table, entry: Entry) -> Manifest:
+        where = f"{self.where}/{entry.snapshot}/{FILE_NAME}"
+        manifest = decode_manifest(chunks.read(table, entry.snapshot, FILE_NAME, entry.manifest_bytes), where)
+        if manifest.sha256 != entry.manifest_sha256:
+            raise corrupt("The manifest is not the one that was published", where)
+        return manifest
+
+    def _file(self, table: Table, manifest: Manifest, name: str) -> bytes:
+        entry = manifest.files[name]
+        data = chunks.read(table, manifest.snapshot_id, name, entry.bytes)
+        if hashlib.sha256(data).hexdigest() != entry.sha256:
+            raise corrupt("The file differs from the manifest", f"{self.where}/{manifest.snapshot_id}/{name}")
+        return data
+
+    def _wanted(self, manifest: Manifest) -> Entry:
+        name = manifest.snapshot_id
+        return Entry(
+            snapshot=name, phase="incoming", manifest_sha256=manifest.sha256, manifest_bytes=len(manifest.encode()),
+            generations=(name,), table=self._table.name, as_of=manifest.as_of.isoformat(),
+        )  # fmt: skip
+
+    def _base(self, table: Table, manifest: Manifest) -> Entry | None:
+        if self._options.changed_only == "off":
+            return None
+        days = self._options.full_every_days
+        base = possible_base(self._catalogue, self.pointer(), manifest, days=days)
+        if base is None or list(self._manifest(table, base).placements) != list(manifest.placements):
+            return None
+        return base
+
+    def _planned(self, table: Table, made: Build, entry: Entry) -> Plan:
+        if len(entry.generations) == 1:
+            return Plan()
+        base = self._catalogue.get(entry.generations[1])
+        if base is None:
+            raise corrupt(f"The lists of {entry.generations[1]} are gone", self.where)
+        manifest = self._manifest(table, base)
+        lists = self._lists(table, base, manifest, self._options.publish_seconds)
+        how = self._options.changed_only
+        return plan(made, lists, manifest.n_users, "exact" if how == "off" else how, self._options.pace.threads)
+
+    def _lists(self, table: Table, entry: Entry, manifest: Manifest, seconds: float) -> ListTable:
+        reading = self._reading if seconds == self._options.read_seconds else self._table
+        return open_lists(table, reading, self._catalogue, entry, manifest.placements, seconds=seconds)
