@@ -25,6 +25,8 @@ from export.format.items import Item
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+UNFOLDED: Final = SMTP.clone(max_line_length=900)
+"""Some mail programs do not read a List-Unsubscribe that begins on the next line."""
 OURS: Final = Path(__file__).parent / "templates"
 SHORT_TITLE: Final = 72
 JOINERS: Final = "\u200c\u200d"
@@ -117,7 +119,7 @@ class Renderer:
             "title": title,
             "short_title": shortened(title),
             "initial": next((c.upper() for c in title if c.isalnum()), "·"),
-            "reason": clean(place.reason),
+            "reason": sentence(clean(place.reason)),
             "price": None if item.price is None else mail.price_format.format(price=item.price),
             "image_url": links.web_url(item.image_url),
             "url": links.tracked(url, mail.tracking_parameter, tracking_id),
@@ -146,7 +148,7 @@ class Renderer:
         message.set_content(text, cte="quoted-printable")
         message.add_alternative(html, subtype="html", cte="quoted-printable")
         message.set_boundary(f"larder-{mark}")
-        return message.as_bytes()
+        return message.as_bytes(policy=UNFOLDED)
 
 
 def environment(folders: Sequence[Path]) -> Environment:
@@ -176,13 +178,18 @@ def clean(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
+def sentence(text: str) -> str:
+    """The text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def shortened(title: str) -> str:
     """The title, cut at a word where it is longer than a card has room for."""
     if len(title) <= SHORT_TITLE:
         return title
     head = title[: SHORT_TITLE - 1]
     words = head.rpartition(" ")[0]
-    return f"{words if len(words) > SHORT_TITLE // 2 else head}…"
+    return f"{(words if len(words) > SHORT_TITLE // 2 else head).rstrip(' ,;:.-')}…"
 
 
 def _html(mjml: str) -> str:
