@@ -262,7 +262,7 @@ def _read_places(data: bytes, n_anchors: int) -> Sequence[int]:
 
 def _damaged(item: Mapping[str, Any]) -> SnapshotCorrupt:
     return SnapshotCorrupt(
-        "The item is not what was written",
+        "The list is damaged: it is not what was written",
         where=str({name: item.get(name) for name in ("pk", "sk")})[:200],
         todo="Publish the snapshot again under a new night, or roll back.",
     )

@@ -139,7 +139,7 @@ def _is_number(text: str) -> bool:
     if not number.is_finite():
         return False
     digits = "".join(map(str, number.as_tuple().digits)).strip("0")
-    return len(digits) <= MAX_DIGITS and (not digits or SMALLEST <= abs(number) <= LARGEST)
+    return len(digits) <= MAX_DIGITS and (not digits or SMALLEST <= number.copy_abs() <= LARGEST)
 
 
 def _is_base64(text: str) -> bool:
