@@ -269,7 +269,8 @@ def _report(
         numbers |= {f"{placement}_{name}": x for name, x in _rates(manifest).items()}
     details = {
         "snapshot": snapshot.id,
-        "campaign": request.campaign,
+        **({"campaign": request.campaign} if request.campaign else {}),
+        "out": place,
         "folders": {placement: f"{place}/{placement}" for placement in made},
     }
     return JobReport(

@@ -15,7 +15,7 @@ from export.digest.sorting import Row
 from export.format.items import Item
 from export.format.manifest import EVERYONE
 from export.format.records import MAX_LENGTH
-from export.stores.base import Reader, Rows
+from export.stores.base import Reader, Rows, UserLists
 
 NOT_CLICKED: Final = "no"
 
@@ -40,7 +40,7 @@ class Chooser:
     """Chooses from one snapshot for one placement.
 
     Attributes:
-        unavailable_slots: places of users' own lists that went because the item cannot be had.
+        unavailable_slots: places among the best `k` of users' own lists that went because the item cannot be had.
         later_sends: sends on the day of the mail or later, left out of account.
     """
 
@@ -86,8 +86,7 @@ class Chooser:
         ignored = self._ignored(sends)
         known = self._snapshot.find(user_id)
         segment = known.segment if known is not None else None
-        rows = known.rows(self._placement, MAX_LENGTH) if known is not None else None
-        own = self._own(rows) if rows is not None else None
+        own = self._own(known, ignored) if known is not None else None
         choice = self._assembled(own, segment, ignored)
         if not ignored:
             return choice
@@ -106,10 +105,17 @@ class Chooser:
             self._by_id = {item.item_id: item for item in self._snapshot.items()}
         return self._by_id[place.item_id]
 
-    def _own(self, rows: Rows) -> list[Place]:
-        places = self._places(rows)
+    def _own(self, known: UserLists, ignored: Mapping[str, int]) -> list[Place] | None:
+        """What of the user's own list can be had; no more than `k` places where all of the best `k` can be mailed."""
+        k = self._rules.k
+        rows = known.rows(self._placement, k)
+        if rows is None:
+            return None
         self.unavailable_slots += sum(item in self._unavailable for item in rows.items)
-        return places
+        places = self._places(rows)
+        if len(rows.items) < k or (len(places) == k and not _repeats(places, ignored)):
+            return places
+        return self._places(known.rows(self._placement, MAX_LENGTH) or rows)
 
     def _fallbacks_of(self, segment: str | None) -> list[tuple[Kind, list[Place]]]:
         """What stands in for a list of the segment's users: its own, then the popular one."""
@@ -151,8 +157,11 @@ class Chooser:
                 todo="Send nothing from this snapshot: roll back, or publish the night again.",
             )
         parts = (rows.items, rows.titles, rows.scores, rows.sources, rows.reasons, rows.indices)
-        made = {row[0]: Place(*row) for row in reversed(list(zip(*parts, strict=True)))}
-        return [made[item] for item in dict.fromkeys(rows.items) if item not in self._unavailable]
+        made: dict[str, Place] = {}
+        for row in zip(*parts, strict=True):
+            if row[0] not in made and row[0] not in self._unavailable:
+                made[row[0]] = Place(*row)
+        return list(made.values())
 
     def _ignored(self, sends: Iterable[Row]) -> Mapping[str, int]:
         """How often each item was mailed in the days remembered, where it was never clicked in them."""

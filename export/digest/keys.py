@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 from contracts.errors import InputInvalid
@@ -32,14 +33,24 @@ def key_name(key: bytes) -> str:
     return _keyed(key, b"key", (), size=4)
 
 
-def tracking_id(key: bytes, *parts: str) -> str:
-    """The id of one slot, the same for the same parts: `t`, so that it never reads as a number, and 24 hex digits.
+def tracking_ids(key: bytes, about: Sequence[str], item_ids: Sequence[str]) -> list[str]:
+    """The ids of a list's slots, best first; the same for the same slot.
+
+    An id is `t`, so that no spreadsheet takes it for a number, and 24 hex digits.
 
     Args:
         key: 16 to 64 bytes.
-        parts: what the slot is: campaign, snapshot, placement, user, rank, item.
+        about: what all slots share: campaign, snapshot, placement, user.
+        item_ids: one a slot; rank and item are part of what is hashed.
     """
-    return f"t{_keyed(key, b'slot', parts, size=12)}"
+    shared = hashlib.blake2b(key=key, digest_size=12, person=b"slot")
+    _feed(shared, about)
+    found = []
+    for rank, item_id in enumerate(item_ids, start=1):
+        made = shared.copy()
+        _feed(made, (str(rank), item_id))
+        found.append(f"t{made.hexdigest()}")
+    return found
 
 
 def unsubscribe_token(key: bytes, user_id: str) -> str:
@@ -53,11 +64,14 @@ def is_held_out(user_id: str, *, salt: str, share: float) -> bool:
     return int(drawn, 16) < share * 2**64
 
 
-def _keyed(key: bytes, purpose: bytes, parts: tuple[str, ...], *, size: int) -> str:
-    """BLAKE2b over the parts, each with its length before it, so that no two lists of parts are one text."""
+def _keyed(key: bytes, purpose: bytes, parts: Sequence[str], *, size: int) -> str:
     made = hashlib.blake2b(key=key, digest_size=size, person=purpose)
+    _feed(made, parts)
+    return made.hexdigest()
+
+
+def _feed(made: hashlib.blake2b, parts: Sequence[str]) -> None:
+    """Hashes each part with its length before it, so that no two lists of parts are one text."""
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
-        made.update(len(data).to_bytes(8, "little"))
-        made.update(data)
-    return made.hexdigest()
+        made.update(len(data).to_bytes(8, "little") + data)

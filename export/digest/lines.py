@@ -26,7 +26,9 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     rank: Annotated[int, _told("1 is best.")]
     item_id: str
     title: Annotated[str | None, _told("Null where the shop gave none.")]
-    score: Annotated[float, _told("Orders this list only.")]
+    score: Annotated[
+        float, _told("Of the snapshot's list, comparable within it only; an item that sank keeps its own.")
+    ]
     source: Annotated[str, _told("The source that is the reason.")]
     reason: Annotated[str, _told("The sentence for the shopper.")]
     tracking_id: Annotated[str | None, _told("Of this slot; null where no key was given.")]
@@ -95,7 +97,9 @@ class DigestManifest(msgspec.Struct, frozen=True, kw_only=True):
     n_holdout: int
     n_rows: Annotated[int, _told("Slots of the recipients.")]
     n_items: Annotated[int, _told("Items in lists and holdout.")]
-    unavailable_slots: Annotated[int, _told("Slots that went because the item cannot be had.")]
+    unavailable_slots: Annotated[
+        int, _told("Among the best k of own lists: the item cannot be had, another took its place.")
+    ]
     overlay: Annotated[str | None, _told("The eligibility overlay that was applied.")]
     send_memory: SendMemory | None
     key_name: Annotated[str | None, _told("Of the key of tracking ids and tokens; null without one.")]

@@ -15,7 +15,7 @@ from export.digest.lines import CatalogueItem, Recipient
 from export.durable import replacing
 
 Compression = Literal["zstd", "none"]
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS: Final = frozenset("=+-@\t\r\n")
 LIST_COLUMNS: Final = ("user_id", "rank", "item_id", "title", "source", "reason", "list", "tracking_id")
 ITEM_COLUMNS: Final = ("item_id", "title", "category", "price", "image_url", "url")
 
@@ -86,7 +86,7 @@ def csv_table(path: Path, columns: Sequence[str]) -> Iterator[Table]:
 def safe(cells: Iterable[object]) -> list[str]:
     """The cells as text that no spreadsheet takes for a formula: one that begins so gets an apostrophe before it."""
     texts = ["" if cell is None else str(cell) for cell in cells]
-    return [f"'{text}" if text.startswith(FORMULA_STARTS) else text for text in texts]
+    return [f"'{text}" if text[:1] in FORMULA_STARTS else text for text in texts]
 
 
 def list_rows(made: Recipient) -> Iterator[tuple[object, ...]]:

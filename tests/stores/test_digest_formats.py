@@ -51,7 +51,7 @@ def written(snapshot: MappedReader, out: Path, name: str, files: Files | None = 
 
 def slot(snapshot: MappedReader, user: str, item: str) -> str:
     """The tracking id of a user's first place."""
-    return keys.tracking_id(KEY, "spring", snapshot.id, "home", user, "1", item)
+    return keys.tracking_ids(KEY, ("spring", snapshot.id, "home", user), [item])[0]
 
 
 def products(snapshot: MappedReader) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

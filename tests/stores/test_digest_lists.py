@@ -152,8 +152,8 @@ def test_a_tracking_id_is_the_slots_alone(tmp_path: Path, snapshot: MappedReader
         return [slot["tracking_id"] for line in found for slot in line["items"]]
 
     first = ids("a")
-    assert first[0] == keys.tracking_id(KEY, "spring", snapshot.id, "home", "ann", "1", "jam")
-    assert keys.tracking_id(KEY, "spring", "2026-01-01-0f", "home", "ann", "1", "jam") == "ta7a5955e6d122f266c099150"
+    assert first[0] == keys.tracking_ids(KEY, ("spring", snapshot.id, "home", "ann"), ["jam"])[0]
+    assert keys.tracking_ids(KEY, ("spring", "2026-01-01-0f", "home", "ann"), ["jam"]) == ["ta7a5955e6d122f266c099150"]
     assert ids("b") == first
     assert len(set(first)) == len(first) == 6
     assert not set(first) & set(ids("c", campaign="summer"))
@@ -165,7 +165,7 @@ def test_a_tracking_id_is_the_slots_alone(tmp_path: Path, snapshot: MappedReader
 
 def test_parts_of_a_tracking_id_do_not_run_together() -> None:
     """("ab", "c") is another slot than ("a", "bc")."""
-    assert keys.tracking_id(KEY, "ab", "c") != keys.tracking_id(KEY, "a", "bc")
+    assert keys.tracking_ids(KEY, ("ab", "c"), ["x"]) != keys.tracking_ids(KEY, ("a", "bc"), ["x"])
 
 
 def test_a_weak_key_is_refused_and_not_told() -> None:

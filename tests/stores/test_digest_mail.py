@@ -132,7 +132,7 @@ def test_a_mail_has_both_parts_and_its_headers(snapshot: MappedReader) -> None:
 
 def test_the_text_part_says_all_that_the_html_says(snapshot: MappedReader) -> None:
     """Exactly, with the title in one line and the slot's tracking id in the link."""
-    slot = keys.tracking_id(KEY, "", snapshot.id, "home", "ann", "1", "bread")
+    slot = keys.tracking_ids(KEY, ("", snapshot.id, "home", "ann"), ["bread"])[0]
     assert rendered(snapshot, "ann").text == (
         "Corner & Sons\n\nPicked for you\nChosen from what you like, fresh today.\n\n"
         " 1. Bread and butter\n    You buy this regularly - €1.50\n"

@@ -34,8 +34,8 @@ class Campaign:
         """One a place, best first; all None without a key."""
         if self.key is None:
             return [None] * len(item_ids)
-        slot = (self.name, self.snapshot, self.placement, user_id)
-        return [keys.tracking_id(self.key, *slot, str(rank), item) for rank, item in enumerate(item_ids, start=1)]
+        about = (self.name, self.snapshot, self.placement, user_id)
+        return list(keys.tracking_ids(self.key, about, item_ids))
 
     def token(self, user_id: str) -> str:
         """The recipient's unsubscribe token.
