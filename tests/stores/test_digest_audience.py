@@ -48,7 +48,7 @@ def ids_in(path: Path) -> list[str]:
 def test_the_suppressed_and_those_without_consent_are_dropped_by_reason(tmp_path: Path, snapshot: MappedReader) -> None:
     """Text, CSV, Parquet; who is in two files counts for the first; a user the snapshot lacks counts for none."""
     (tmp_path / "unsubscribed.txt").write_text("\ufeffu1\r\nu2\n\nghost\n", encoding="utf-8")
-    (tmp_path / "bounced.csv").write_text('note,user_id\n"a, b",u2\n,u3\n')
+    (tmp_path / "bounced.csv").write_text('\ufeffuser_id,note\nu2,"a, b"\nu3,\n', encoding="utf-8")
     consent = {"user_id": [*EVERYONE[:6], "u5", "u6"], "consent": [True] * 6 + [False, False]}
     pq.write_table(pa.table(consent), tmp_path / "newsletter.parquet")
     files = Files(

@@ -108,7 +108,7 @@ def test_what_was_mailed_and_ignored_sinks(tmp_path: Path, snapshot: MappedReade
     files = sends(
         tmp_path / "sends.csv",
         "ann,jam,2026-01-19,no", "ann,jam,2026-01-12,no", "ann,milk,2026-01-19,no",  # ignored
-        "bob,tea,2025-12-22,no",  # 29 days ago
+        "ann,bread,2025-12-22,no",  # 29 days ago
         "bob,milk,2026-01-20,no", "bob,milk,2026-02-01,no",  # on the day of the mail, and after it
         "cy,tea,2026-01-10,yes", "cy,tea,2026-01-19,no",  # clicked once is not ignored
     )  # fmt: skip
