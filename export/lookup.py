@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from contracts.errors import InputInvalid, SnapshotCorrupt, SnapshotMissing, StoreUnreachable
 from export.format.manifest import FILE_NAME
-from export.reading.answers import LOG, Kind, TopN
+from export.reading.answers import LOG, Kind, PlacementUnknown, TopN
 from export.reading.breaker import Clock, Guard, Limits
 from export.reading.choosing import Ask, Choosing
 from export.reading.last_good import Kept, LastGood, StandIn
@@ -114,6 +114,12 @@ class Lists:
     def overlay(self) -> Overlay | None:
         """The eligibility overlay that the next answer heeds."""
         return None if self._overlays is None else self._overlays.now()
+
+    @property
+    def seen(self) -> Reader | None:
+        """The stable snapshot as last seen, None while nothing is open; never a call to the store."""
+        view = self._views.seen
+        return None if view is None else view.stable
 
     def current(self) -> Reader:
         """The snapshot of the channel `stable` that the next answer comes from.
@@ -276,7 +282,7 @@ def _checked(snapshot: Reader, k: int, placement: str) -> Reader:
     if k < 1:
         raise InputInvalid(f"k is {k}", where="k", todo="Ask for at least 1 item.")
     if placement not in snapshot.placements:
-        raise InputInvalid(
+        raise PlacementUnknown(
             f"There is no placement {placement!r}",
             where=snapshot.id,
             todo=f"Use one of {list(snapshot.placements)}.",

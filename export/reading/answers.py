@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec.structs import replace
 
+from contracts.errors import InputInvalid
 from export.stores.base import Rows
 
 Kind = Literal["personal", "segment", "popular", "last_good"]
@@ -17,6 +18,10 @@ Channel = Literal["stable", "canary"]
 Excluded = Sequence[Collection[str]]
 """Sets of item ids that must not show."""
 LOG: Final = logging.getLogger("larder.lookup")
+
+
+class PlacementUnknown(InputInvalid):
+    """The snapshot has no lists for that placement."""
 
 
 class TopN(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,6 @@ T = TypeVar("T")
 Clock = Callable[[], float]
 ANSWERS: Final = (InputInvalid, SnapshotCorrupt, SnapshotMissing)
 """Errors by which a store that works tells what it has; another try would say the same."""
-TRIES: Final = 2
 MAX_THREADS: Final = 32
 
 
@@ -24,12 +23,14 @@ class Limits:
     """How long a reader waits for its store.
 
     Attributes:
-        try_seconds: for one call; None where the store cannot hang, such as a local disk. A call is tried twice.
+        try_seconds: for one call; None where the store cannot hang, such as a local disk.
+        tries: of one call; 1 for a store that tries again by itself.
         failures: calls in a row that failed before the breaker opens.
         open_seconds: so long no call is made; then one caller tries.
     """
 
     try_seconds: float | None = None
+    tries: int = 2
     failures: int = 5
     open_seconds: float = 10.0
 
@@ -85,22 +86,22 @@ class Guard:
     def __init__(self, limits: Limits, clock: Clock) -> None:
         """`clock` is monotonic, in seconds."""
         self.breaker = Breaker(failures=limits.failures, open_seconds=limits.open_seconds, clock=clock)
-        self._seconds = limits.try_seconds
+        self._seconds, self._tries = limits.try_seconds, limits.tries
         self._threads: ThreadPoolExecutor | None = None
         if self._seconds is not None:
             self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="larder-read")
 
     def call(self, work: Callable[[], T]) -> T:
-        """What `work` returns, of its first or second try.
+        """What `work` returns, of its first try that ends well.
 
         Raises:
-            StoreUnreachable: both failed or took too long, or the breaker is open.
+            StoreUnreachable: all of them failed or took too long, or the breaker is open.
             LarderError: what a store that works tells: `InputInvalid`, `SnapshotCorrupt`, `SnapshotMissing`.
         """
         if not self.breaker.allows():
             raise _unreachable("The store failed so often that it is not asked for now", None)
         last: Exception | None = None
-        for _ in range(TRIES):
+        for _ in range(self._tries):
             try:
                 made = self._bounded(work)
             except ANSWERS:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -140,7 +141,9 @@ def test_a_page_and_many_answers_are_of_one_snapshot_while_the_pointer_moves(
     store, wanted = flipping
     lists = Lists(store)
     seen = dict.fromkeys(wanted, 0)
+    end = time.monotonic() + 60
     while min(seen.values()) < 20:
+        assert time.monotonic() < end
         page = lists.get_page("ann", 1, ("home", "discover"))
         (snapshot,) = {one.snapshot for one in page}
         assert [one.items[0] for one in page] == wanted[snapshot]

@@ -1,0 +1,1 @@
+"""The lists over HTTP; needs the extra `serve`. Nothing else of `export` imports this."""
