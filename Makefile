@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help setup demo test check bench ui lock clean
+.PHONY: help setup demo test soak check bench ui lock clean
 
 VENV := .venv/bin
 READY := .venv/.ready
@@ -33,6 +33,9 @@ demo: $(READY) ## One real night on real data, from raw purchases to a user's li
 
 test: $(READY) ## All tests, the ones without a JVM first
 	@$(VENV)/python -m pytest $(ARGS)
+
+soak: $(READY) ## The stores for hours of a shop in minutes: publish, roll back, retain and kill while readers read
+	@$(VENV)/python -m pytest tests/stores -m soak $(ARGS)
 
 check: $(READY) ## Lint, format, types, import rules, sizes; changes nothing, and shows all findings in one go
 	@red=0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import threading
+from functools import cache
+from typing import Any, Final, Literal
 
 import boto3
 from botocore.config import Config
@@ -10,6 +12,15 @@ from botocore.exceptions import BotoCoreError
 
 from contracts.errors import SettingsError
 from contracts.store_section import Store
+
+_MAKING: Final = threading.Lock()
+"""A session makes one client at a time; the clients may be used at once."""
+
+
+@cache
+def session() -> Any:
+    """The one session of this process: it finds and refreshes the credentials, and reads AWS's models once."""
+    return boto3.session.Session()
 
 
 def client(
@@ -43,9 +54,10 @@ def client(
         s3={"addressing_style": "path" if section.endpoint else "auto"},
     )
     try:
-        return boto3.session.Session().client(
-            service, region_name=section.region or None, endpoint_url=section.endpoint or None, config=config
-        )
+        with _MAKING:
+            return session().client(
+                service, region_name=section.region or None, endpoint_url=section.endpoint or None, config=config
+            )
     except (BotoCoreError, ValueError) as error:
         raise SettingsError(
             f"No client of {service} can be made: {type(error).__name__}",

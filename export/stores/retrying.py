@@ -19,6 +19,7 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     FlexibleChecksumError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
     ResponseStreamingError,
@@ -28,11 +29,18 @@ from botocore.exceptions import (
 from botocore.exceptions import (
     ConnectionError as Unconnected,
 )
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from contracts.errors import LarderError, StoreDenied, StoreUnreachable
 
 T = TypeVar("T")
+
+
+class Truncated(Exception):
+    """An answer that is shorter than it said."""
+
+
 BUSY_CODES: Final = {
     "InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "ServiceUnavailableException",
     "SlowDown", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
@@ -55,15 +63,11 @@ CREDENTIAL_ERRORS: Final = (
     UnauthorizedSSOTokenError,
 )  # fmt: skip
 BROKEN_ANSWERS: Final = (
-    HTTPClientError, Unconnected, ResponseStreamingError, FlexibleChecksumError, HTTPError, ConnectionError,
-    TimeoutError,
+    HTTPClientError, Unconnected, ResponseStreamingError, FlexibleChecksumError, IncompleteReadError,
+    ResponseParserError, HTTPError, ConnectionError, TimeoutError, Truncated,
 )  # fmt: skip
 SERVER_ERROR: Final = 500
 TOO_MANY: Final = 429
-
-
-class Truncated(Exception):
-    """An answer that is shorter than it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,7 @@ class Calls:
             self.n += 1
             try:
                 made = call()
-            except (ClientError, BotoCoreError, HTTPError, ConnectionError, TimeoutError, Truncated) as error:
+            except (ClientError, BotoCoreError, *BROKEN_ANSWERS) as error:
                 code = self._passing(name, error)
             else:
                 if attempt == 1:
@@ -187,7 +191,7 @@ class Calls:
             if code in BUSY_CODES or status >= SERVER_ERROR or status == TOO_MANY:
                 return code
             raise error
-        if isinstance(error, (*BROKEN_ANSWERS, Truncated)):
+        if isinstance(error, BROKEN_ANSWERS):
             return type(error).__name__
         raise LarderError(
             f"{name} cannot be asked: {type(error).__name__}",

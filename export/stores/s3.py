@@ -7,6 +7,7 @@ prefix/history/<sequence>.json       one object a move, never overwritten
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Hashable
 from pathlib import Path
@@ -30,6 +31,7 @@ POINTER_NAME: Final = "pointer.json"
 HISTORY: Final = "history/"
 SNAPSHOTS: Final = "snapshots/"
 BESIDE: Final = "beside/"
+NAME: Final = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
 
 
 class S3Cell:
@@ -119,7 +121,7 @@ class S3Store(MovedStore):
             SnapshotMissing: it does not.
         """
         objects = self._bucket.within(self._move_seconds)
-        if not snapshot or "/" in snapshot or objects.etag(f"{_folder(snapshot)}{FILE_NAME}") is None:
+        if not NAME.fullmatch(snapshot) or objects.etag(f"{_folder(snapshot)}{FILE_NAME}") is None:
             raise SnapshotMissing(
                 f"Snapshot {snapshot!r} is not in the store", where=self.where, todo="Name one that `status` lists."
             )
@@ -156,11 +158,11 @@ class S3Store(MovedStore):
 
     def publish(self, build: Path, *, blessing: Path) -> Published:
         """The snapshot built in `build`, uploaded, read back and counted; not yet current."""
+        objects = self._bucket.within(self._publish_seconds)
         manifest = read_manifest(build)
         check_blessed(blessing, manifest)
         snapshot, folder = manifest.snapshot_id, _folder(manifest.snapshot_id)
         self.check_publishable(snapshot)
-        objects = self._bucket.within(self._publish_seconds)
         is_new = objects.etag(f"{folder}{FILE_NAME}") is None
         if is_new:
             if verify(build) != manifest:

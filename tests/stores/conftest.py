@@ -14,6 +14,8 @@ import pytest
 from export.blessing import Blessing, write_blessing
 from export.snapshot import Manifest, write_snapshot
 from export.stores.local import LocalStore
+from tests.stores import places
+from tests.stores.places import KINDS, NewPlace, Place
 from tests.stores.servers import processes
 
 REASONS = ("own", "als", "covisit", "content", "segment")
@@ -152,3 +154,15 @@ def moto_server(aws_environment: None, tmp_path_factory: pytest.TempPathFactory)
     """The endpoint of moto's server, S3 and DynamoDB, with the bucket `processes.BUCKET`."""
     with processes.moto(tmp_path_factory.mktemp("moto")) as endpoint:
         yield endpoint
+
+
+@pytest.fixture(params=KINDS)
+def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> NewPlace:
+    """Makes empty places of each kind of store."""
+    return places.new_place(request.param, request, tmp_path)
+
+
+@pytest.fixture
+def place(new_place: NewPlace) -> Place:
+    """An empty place of each kind of store."""
+    return new_place()

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +26,8 @@ ACCESS_KEY: Final = "AKIAEXAMPLEOFTESTS01"
 SECRET_KEY: Final = "secret-of-the-tests"  # noqa: S105  the servers are ours and end with the tests
 REGION: Final = "eu-central-1"
 BUCKET: Final = "larder-test"
-STARTED_WITHIN_SECONDS: Final = 60
+STARTED_WITHIN_SECONDS: Final = 30
+STARTS: Final = 3
 GRPC_OFFSET: Final = 10_000  # weed listens there too
 PR_SET_PDEATHSIG: Final = 1
 
@@ -47,6 +48,20 @@ def client(service: str, endpoint: str, **config: Any) -> Any:
 @contextmanager
 def seaweedfs(folder: Path) -> Iterator[str]:
     """The endpoint of an S3 server with the bucket `BUCKET`, its data in `folder`."""
+    with ExitStack() as stack:
+        for attempt in range(1, STARTS + 1):
+            try:
+                endpoint = stack.enter_context(_seaweedfs(folder / f"start-{attempt}"))
+                break
+            except (BotoCoreError, ClientError):  # somebody else took one of the ports meanwhile
+                if attempt == STARTS:
+                    raise
+        yield endpoint
+
+
+@contextmanager
+def _seaweedfs(folder: Path) -> Iterator[str]:
+    folder.mkdir()
     master, volume, filer, s3 = free_ports(4)
     identity = {
         "name": "tests",
@@ -59,6 +74,8 @@ def seaweedfs(folder: Path) -> Iterator[str]:
         str(Path(sys.executable).parent / "weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}",
         "-s3", f"-s3.port={s3}", f"-s3.config={config}", "-master.volumeSizeLimitMB=64", "-volume.max=20",
         f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
+        "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
+        f"-s3.localSocket={folder}/s3.sock", f"-filer.localSocket={folder}/filer.sock",
     ]  # fmt: skip
     endpoint = f"http://127.0.0.1:{s3}"
     with running(command, folder):
