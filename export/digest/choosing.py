@@ -73,18 +73,25 @@ class Chooser:
         self.unavailable_slots = 0
         self.later_sends = 0
 
-    def choose(self, user_id: str, sends: Iterable[Row] = ()) -> Choice:
-        """The user's list, at most `k` places.
-
-        Args:
-            user_id: any text; a user without a list is given the fallback list.
-            sends: rows (user_id, item_id, ISO date, clicked) of the user.
+    def choose(self, user_id: str) -> Choice:
+        """The user's list, at most `k` places, without any memory of sends.
 
         Raises:
             SnapshotCorrupt: the record or an item is damaged.
         """
+        return self.choose_from(self._snapshot.find(user_id))
+
+    def choose_from(self, known: UserLists | None, sends: Iterable[Row] = ()) -> Choice:
+        """The list of a user, at most `k` places.
+
+        Args:
+            known: what the snapshot holds for the user; None for one it does not know, who is given the popular list.
+            sends: rows (user_id, item_id, ISO date, clicked) of the user.
+
+        Raises:
+            SnapshotCorrupt: an item is damaged.
+        """
         ignored = self._ignored(sends)
-        known = self._snapshot.find(user_id)
         segment = known.segment if known is not None else None
         own = self._own(known, ignored) if known is not None else None
         choice = self._assembled(own, segment, ignored)

@@ -22,6 +22,7 @@ from typing import Final
 from contracts.digest_section import Digest
 from contracts.errors import InputInvalid
 from export.digest import keys, links
+from export.digest.ahead import read_ahead
 from export.digest.audience import TOO_FEW_ITEMS, Audience, Files
 from export.digest.choosing import Chooser
 from export.digest.formats.registry import SHAPES, shape_of
@@ -123,8 +124,8 @@ def write_digest(snapshot: Reader, out: Path, order: Order) -> DigestManifest:
     with Output(
         out, campaign, shape, compression=rules.compression, salt=rules.holdout_salt, share=rules.holdout_share
     ) as output:
-        for candidate in audience.candidates():
-            output.take(candidate, chooser.choose(candidate.user_id, candidate.sends), chooser)
+        for candidate, known in read_ahead(snapshot, audience.candidates()):
+            output.take(candidate, chooser.choose_from(known, candidate.sends), chooser)
     shutil.rmtree(out / SORTING)
     n_items = _write_items(out, snapshot, output.mailed.item_ids | output.held.item_ids, rules)
     replace_json(out / SCHEMA, schema())

@@ -199,7 +199,7 @@ def test_no_list_breaks_a_rule(
     rules = Digest(k=k, min_items=min(min_items, k), short_lists=short_lists)
     chooser = Chooser(snapshot, "home", rules, send_on=SEND_ON, unavailable=unavailable)
     rows = [(user, item, (SEND_ON - dt.timedelta(days=days)).isoformat(), "no") for item, days in sent]
-    made = chooser.choose(user, rows)
+    made = chooser.choose_from(snapshot.find(user), rows)
     items = [place.item_id for place in made.places]
     assert not set(items) & unavailable
     assert len(items) == len(set(items)) <= k

@@ -252,6 +252,16 @@ def test_the_sample_begins_with_the_hard_cases(snapshot: MappedReader) -> None:
     assert len(pick(snapshot, chooser, asked.campaign_of(snapshot), 3)) == 3
 
 
+def test_the_longest_title_is_that_of_all_who_were_scanned(tmp_path: Path, build: Build) -> None:
+    """Whoever comes first in the scan: two users, each with the long title in turn."""
+    for n, (long, short) in enumerate((("ann", "bea"), ("bea", "ann"))):
+        rows = [{**BASE, "user_id": long, "item_idx": [3]}, {**BASE, "user_id": short, "item_idx": [0]}]
+        build(tmp_path / f"s{n}", rows=rows, items=ITEMS, fallbacks=FALLBACKS)
+        snapshot, asked = MappedReader(tmp_path / f"s{n}"), order()
+        chooser = Chooser(snapshot, "home", asked.rules, send_on=asked.send_on)
+        assert pick(snapshot, chooser, asked.campaign_of(snapshot), 9)[0].mailing.chosen.user_id == long
+
+
 def test_a_hard_case_that_no_list_has_is_made_up_and_says_so(tmp_path: Path, build: Build) -> None:
     """A shop without right-to-left or hostile titles still sees how they would look."""
     build(tmp_path / "s", rows=ROWS[:1], items=ITEMS, fallbacks=FALLBACKS)
