@@ -50,6 +50,8 @@ def chosen(snapshot: MappedReader, user: str, *, unavailable: frozenset[str] = f
 def test_a_list_holds_no_item_twice(snapshot: MappedReader) -> None:
     """The better place of two is kept."""
     assert chosen(snapshot, "ann") == ("personal", ["jam", "milk", "bread"])
+    made = Chooser(snapshot, "home", Digest(), send_on=SEND_ON).choose("ann")
+    assert [round(place.score) for place in made.places] == [4, 3, 2]
 
 
 def test_what_cannot_be_had_makes_room_for_the_next(snapshot: MappedReader) -> None:
@@ -87,6 +89,14 @@ def test_a_short_list_is_filled_replaced_or_dropped(
     made = chosen(snapshot, user, min_items=min_items, short_lists=short_lists)
     assert made[0] == kind
     assert made[1] == items or kind is None
+
+
+def test_who_has_too_short_a_list_is_counted(tmp_path: Path, snapshot: MappedReader) -> None:
+    """Dropped as `too_few_items`, in neither file, and not held out either."""
+    rules = {"min_items": 2, "short_lists": "drop", "holdout_share": 1.0}
+    made, lists = digest(snapshot, tmp_path / "d", rules=rules)
+    assert (made.dropped, made.n_holdout, made.n_considered, lists) == ({"too_few_items": 1}, 2, 3, {})
+    assert '"bob"' not in (tmp_path / "d" / "holdout.jsonl").read_text()
 
 
 def sends(path: Path, *lines: str) -> Files:
