@@ -271,6 +271,7 @@ def _report(
         "snapshot": snapshot.id,
         **({"campaign": request.campaign} if request.campaign else {}),
         "out": place,
+        **_notes(made),
         "folders": {placement: f"{place}/{placement}" for placement in made},
     }
     return JobReport(
@@ -281,3 +282,11 @@ def _report(
         details=details,
         seconds=seconds,
     )
+
+
+def _notes(made: dict[str, DigestManifest]) -> dict[str, str]:
+    """What the reader of the report must not miss."""
+    asked = {one.role for manifest in made.values() for one in manifest.inputs}
+    if asked & {"suppression", "consent"}:
+        return {}
+    return {"note": "no suppression or consent file was given: nobody was left out"}

@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from export.digest.ahead import read_ahead
+from export.digest.audience import Candidate
 from export.digest.choosing import Choice, Chooser
 from export.digest.formats.shapes import Campaign, Mailing
 from export.digest.lines import Chosen
@@ -118,10 +120,11 @@ def write_mail(out: Path, stem: str, mail: Rendered) -> None:
 
 
 def _scan(snapshot: Reader, chooser: Chooser, campaign: Campaign) -> Iterator[Mailing]:
-    for user in islice(snapshot.user_ids(), MAX_SCANNED):
-        choice = chooser.choose(user)
+    scanned = (Candidate(user, "", []) for user in islice(snapshot.user_ids(), MAX_SCANNED))
+    for candidate, known in read_ahead(snapshot, scanned):
+        choice = chooser.choose_from(known)
         if choice.kind is not None:
-            yield mailing_of(chooser, campaign, user, choice)
+            yield mailing_of(chooser, campaign, candidate.user_id, choice)
 
 
 def _made_up(mailing: Mailing, title: str) -> Mailing:

@@ -62,6 +62,7 @@ def test_the_verb_writes_what_was_asked_for(tmp_path: Path, store: LocalStore, n
         snapshot,
         {"home": str(tmp_path / "mail/home")},
     )
+    assert "note" not in told["details"]
     assert told["rows"] == {
         "home_recipients": 2, "home_rows": 4, "home_items": 4, "home_holdout": 0, "home_dropped_unsubscribed": 1,
     }  # fmt: skip
@@ -97,7 +98,8 @@ def test_the_overlay_of_now_is_heeded(tmp_path: Path, store: LocalStore, night: 
 def test_a_campaign_is_kept_and_ended_by_the_verb(tmp_path: Path, store: LocalStore, night: Night, larder: Any) -> None:
     """Its snapshot is pinned until --unpin, which needs its name; the history says who and why."""
     first = night(store, 1)
-    assert larder("digest", "--placement", "home", "--out", "d", "--campaign", "spring")[0] == 0
+    code, told = larder("digest", "--placement", "home", "--out", "d", "--campaign", "spring")
+    assert (code, told["details"]["note"]) == (0, "no suppression or consent file was given: nobody was left out")
     night(store, 2)
     code, told = larder("digest", "--placement", "home", "--out", "d", "--campaign", "spring")
     assert (code, told["details"]["snapshot"]) == (0, first)
