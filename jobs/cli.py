@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 
 from contracts.errors import ExitCode, LarderError
 from contracts.settings import Settings
-from jobs.commands import nights, serving, shops, steps
+from jobs.commands import nights, serving, shops, steps, web
 from jobs.commands.invocation import (
     Answer,
     AsOfOption,
@@ -121,6 +121,7 @@ command(app, "night", panel=PANEL)(night)
 command(app, "backtest", panel=PANEL)(backtest)
 command(app, "demo", panel=PANEL)(demo)
 serving.add_to(app)
+web.add_to(app)
 shops.add_to(app)
 steps.add_to(app)
 
