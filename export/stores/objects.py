@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,13 +11,15 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from contracts.errors import InputInvalid, LarderError, SnapshotMissing, StoreUnreachable
+from contracts.errors import InputInvalid, LarderError, StoreUnreachable
+from export.stores.bodies import absent, sha256_of, whole
 from export.stores.retrying import Calls, Retrying, Truncated, code_of
 
 LOG: Final = logging.getLogger("larder.store")
 ABSENT: Final = {"NoSuchKey", "404", "NotFound"}
 CONDITION_FAILED: Final = {"PreconditionFailed", "412"}
 MAX_DELETED: Final = 1000
+MAX_PARTS: Final = 10_000
 CHUNK: Final = 1 << 20
 
 
@@ -57,7 +57,7 @@ class Objects:
 
         def call() -> tuple[bytes, str]:
             answer = self._client.get_object(**self._key(name), ChecksumMode="ENABLED", **condition)
-            return _whole(answer), answer["ETag"]
+            return whole(answer), answer["ETag"]
 
         try:
             return self.calls.run("GetObject", call)
@@ -77,7 +77,7 @@ class Objects:
         """
 
         def call() -> bytes:
-            data = _whole(self._client.get_object(**self._key(name), Range=f"bytes={start}-{stop - 1}"))
+            data = whole(self._client.get_object(**self._key(name), Range=f"bytes={start}-{stop - 1}"))
             if len(data) != stop - start:
                 raise Truncated
             return data
@@ -95,7 +95,7 @@ class Objects:
         def call() -> str:
             # Not HeadObject: a refused one has no body, so that an expired token and a throttled call look alike.
             answer = self._client.get_object(**self._key(name), Range="bytes=0-0")
-            _whole(answer)
+            whole(answer)
             return str(answer["ETag"])
 
         try:
@@ -129,6 +129,7 @@ class Objects:
 
     def upload(self, name: str, path: Path, *, part_bytes: int) -> None:
         """The object holds the file, sent in parts where it is larger than one; what is incomplete is aborted."""
+        part_bytes = max(part_bytes, -(-path.stat().st_size // MAX_PARTS))
         if path.stat().st_size <= part_bytes:
             self.put(name, path.read_bytes(), replaces=None)
             return
@@ -278,22 +279,3 @@ class Bucket:
     def within(self, seconds: float) -> Objects:
         """The objects, for work that ends within so many seconds."""
         return Objects(self.client, self.name, self.prefix, self.retrying.within(seconds))
-
-
-def sha256_of(data: bytes) -> str:
-    """The SHA-256 of a body as S3 wants it, base64."""
-    return base64.b64encode(hashlib.sha256(data).digest()).decode()
-
-
-def absent(where: str) -> SnapshotMissing:
-    """The error for an object of a snapshot that is not there."""
-    return SnapshotMissing(
-        "A file of the snapshot is not in the store", where=where, todo="Read the pointer again: retention took it."
-    )
-
-
-def _whole(answer: dict[str, Any]) -> bytes:
-    data: bytes = answer["Body"].read()
-    if len(data) != answer["ContentLength"]:
-        raise Truncated
-    return data

@@ -20,7 +20,8 @@ from export.format.manifest import (
 )
 from export.format.records import Record, split_record
 from export.format.shards import ShardFile, ShardIndex, index_bytes
-from export.stores.objects import Objects, absent
+from export.stores.bodies import absent
+from export.stores.objects import Objects
 from export.stores.packed import PackedReader
 
 

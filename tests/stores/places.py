@@ -21,7 +21,9 @@ from export.stores.dynamodb.store import TableStore
 from export.stores.local import LocalStore
 from export.stores.opening import store_of
 from export.stores.retrying import Waiting
+from export.stores.s3 import S3Store
 from tests.stores.servers import processes
+from tests.stores.servers.strict_s3 import Strict
 
 Steps = Sequence[tuple[Any, str]]
 _numbers: Final = itertools.count(1)
@@ -67,7 +69,7 @@ class OnDisk:
 
 @dataclass
 class InS3:
-    """A prefix of a bucket."""
+    """A prefix of a bucket; every request is checked against the rules of the service before it is sent."""
 
     endpoint: str
     prefix: str
@@ -81,7 +83,11 @@ class InS3:
             kind="s3", bucket=processes.BUCKET, prefix=self.prefix, endpoint=self.endpoint, region=processes.REGION,
             pointer_cache_seconds=0, lookup_timeout_seconds=20.0, **self.more,
         )  # fmt: skip
-        return store_of(section, Layout(Path("unused")), waiting)
+        made = store_of(section, Layout(Path("unused")), waiting)
+        assert isinstance(made, S3Store)
+        for bucket in (made._bucket, made._reading):
+            Strict().attach(bucket.client)
+        return made
 
     def flip_byte(self, snapshot: str, name: str, position: int) -> None:
         """One bit of the object."""
