@@ -21,7 +21,8 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -52,8 +53,7 @@ class Widths:
         return size
 
 
-@dataclass(frozen=True, slots=True)
-class PackedList:
+class PackedList(NamedTuple):
     """One list, unpacked. Parallel, best first; `anchors` is -1 for none."""
 
     items: list[int]
@@ -62,8 +62,7 @@ class PackedList:
     anchors: list[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One user's record, its lists still packed."""
 
     user_id: bytes
@@ -102,6 +101,26 @@ def split_record(data: bytes, widths: Widths) -> Record | None:
     return Record(user_id, segment, lists, data + bits.PADDING) if at == len(data) else None
 
 
+@lru_cache(maxsize=1024)
+def _layout(
+    n: int, n_anchors: int, m: int, item_bits: int, source_bits: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """Byte, shift and mask of each value of a list's first `m` places, from the end of the list's head.
+
+    The values are m items, m score bytes, m sources, and where there are anchors, all of them and m references.
+    """
+    rows = [(n, m, item_bits), (n, m, 8), (n, m, source_bits)]
+    if n_anchors:
+        rows += [(n_anchors, n_anchors, item_bits), (n, m, bits.width(n_anchors + 1))]
+    starts, masks, at = [], [], 0
+    for length, wanted, width in rows:
+        starts.append(at * 8 + np.arange(wanted, dtype=np.intp) * width)
+        masks.append(np.full(wanted, (1 << width) - 1, dtype=np.uint64))
+        at += bits.packed_bytes(length, width)
+    places = np.concatenate(starts)
+    return places >> 3, (places & 7).astype(np.uint64), np.concatenate(masks)
+
+
 def unpack_list(record: Record, placement: int, widths: Widths, k: int) -> PackedList | None:
     """The best `k` of the record's list for a placement, fewer where it is shorter; None where it has none."""
     at = record.lists.get(placement)
@@ -111,19 +130,17 @@ def unpack_list(record: Record, placement: int, widths: Widths, k: int) -> Packe
     _, n, n_anchors, low, high = LIST_HEAD.unpack_from(data, at)
     m = min(n, k)
     at += LIST_HEAD.size
-    items = bits.unpack(data, m, widths.item_bits, offset=at).tolist()
-    at += bits.packed_bytes(n, widths.item_bits)
-    steps = np.frombuffer(data, dtype=np.uint8, count=m, offset=at)
-    scores = (low + steps * ((high - low) / SCORE_STEPS)).tolist()
-    at += n
-    sources = bits.unpack(data, m, widths.source_bits, offset=at).tolist()
+    places, shifts, masks = _layout(n, n_anchors, m, widths.item_bits, widths.source_bits)
+    # One gather for all rows: what a lookup costs is the number of NumPy calls, not of values.
+    windows: npt.NDArray[Any] = np.ndarray((len(data) - at - 7,), dtype="<u8", buffer=data, offset=at, strides=(1,))
+    values: list[int] = ((windows[places] >> shifts) & masks).tolist()
+    step = (high - low) / SCORE_STEPS
+    items, sources = values[:m], values[2 * m : 3 * m]
+    scores = [low + value * step for value in values[m : 2 * m]]
     if n_anchors == 0:
         return PackedList(items, scores, sources, [-1] * m)
-    at += bits.packed_bytes(n, widths.source_bits)
-    table = [-1, *bits.unpack(data, n_anchors, widths.item_bits, offset=at).tolist()]
-    at += bits.packed_bytes(n_anchors, widths.item_bits)
-    references = bits.unpack(data, m, bits.width(n_anchors + 1), offset=at).tolist()
-    return PackedList(items, scores, sources, [table[r] for r in references])
+    table = [-1, *values[3 * m : 3 * m + n_anchors]]
+    return PackedList(items, scores, sources, [table[value] for value in values[3 * m + n_anchors :]])
 
 
 @dataclass(frozen=True, slots=True)

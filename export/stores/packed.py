@@ -6,8 +6,8 @@ import hashlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from contracts.errors import SnapshotCorrupt
 from export import reasons
@@ -20,8 +20,7 @@ from export.stores.base import Rows
 LOG: Final = logging.getLogger("larder.lookup")
 
 
-@dataclass(frozen=True, slots=True)
-class PackedUser:
+class PackedUser(NamedTuple):
     """One user's record, its lists still packed."""
 
     reader: PackedReader
@@ -99,6 +98,27 @@ class PackedReader(ABC):
 
     def shown(self, made: PackedList, sources: Sequence[str], segment: str | None) -> Rows:
         """The list with ids, titles and reasons; an item whose entry is damaged is left out, counted and logged."""
+        get = self._items.get
+        try:
+            items = [get(index) for index in made.items]
+            anchors = [get(anchor).title if anchor >= 0 else None for anchor in made.anchors]
+        except SnapshotCorrupt:
+            return self._shown_damaged(made, sources, segment)
+        names = [sources[number] for number in made.sources]
+        return Rows(
+            [item.item_id for item in items],
+            [item.title for item in items],
+            made.scores,
+            names,
+            [
+                _reason(name, anchor, segment, item.category)
+                for name, anchor, item in zip(names, anchors, items, strict=True)
+            ],
+            made.items,
+        )
+
+    def _shown_damaged(self, made: PackedList, sources: Sequence[str], segment: str | None) -> Rows:
+        """The same, place by place."""
         rows = Rows([], [], [], [], [], [])
         n_damaged = 0
         for index, score, number, anchor in zip(made.items, made.scores, made.sources, made.anchors, strict=True):
@@ -125,6 +145,11 @@ class PackedReader(ABC):
         except SnapshotCorrupt:
             LOG.exception("snapshot %s: the item at %d is left out", self.id, index)
             return None
+
+
+@lru_cache(maxsize=65_536)
+def _reason(source: str, anchor_title: str | None, segment: str | None, category: str | None) -> str:
+    return reasons.render(source, anchor_title=anchor_title, segment=segment, category=category)
 
 
 def check_fallbacks(data: bytes, manifest: Manifest, where: str) -> None:
