@@ -98,7 +98,7 @@ def test_unprocessed_items_and_only_those_are_sent_again() -> None:
 def test_waits_have_full_jitter_and_a_cap() -> None:
     """Each wait lies between 0 and 0.2 s doubled with each try, and none is above 8 s."""
     server, time = Server(lambda n, _batch: Throttled() if n <= 12 else set()), Time()
-    writer(server, time).write([request(0)], expected=1)
+    writer(server, time, attempts=20).write([request(0)], expected=1)
     longest = [min(8.0, 0.2 * 2**attempt) for attempt in range(12)]
     assert len(time.sleeps) == 12
     assert all(0 <= wait <= most for wait, most in zip(time.sleeps, longest, strict=True))
@@ -151,7 +151,7 @@ def test_items_left_over_in_part_of_a_batch_are_counted() -> None:
     never = {("user-2", "home"), ("user-5", "home"), ("user-9", "home")}
     server, time = Server(lambda _n, batch: never & set(keys(batch))), Time()
     with pytest.raises(StoreUnreachable, match=r"3 of its items are left; 3 of 10 items are unwritten, 7 were written"):
-        writer(server, time, seconds=60).write((request(i) for i in range(10)), expected=10)
+        writer(server, time, seconds=60, attempts=100).write((request(i) for i in range(10)), expected=10)
 
 
 def test_a_table_that_does_not_answer_is_given_up_after_the_attempts() -> None:
@@ -177,6 +177,14 @@ def test_an_item_may_be_put_again_when_its_reply_was_lost() -> None:
     made = BatchWriter(send, Rate(1e9, clock=lambda: time.now), time.calls(), threads=1)
     assert made.write([request(1), request(2)], expected=2).items == 2
     assert list(server.stored.values()) == [2, 2]
+
+
+def test_a_table_that_takes_nothing_is_given_up_after_the_attempts() -> None:
+    """Throttled three times in a row while nobody got anything in: an error that counts, not a wait for the deadline."""
+    server, time = Server(lambda n, _batch: Throttled() if n > 1 else set()), Time()
+    with pytest.raises(StoreUnreachable, match=r"throttled, after 3 tries; 25 of 50 items are unwritten, 25 were"):
+        writer(server, time).write((request(i) for i in range(50)), expected=50)
+    assert len(server.sizes) == 4
 
 
 def test_refused_credentials_end_it_at_once() -> None:

@@ -141,6 +141,11 @@ class TableStore(MovedStore):
         """The snapshot built in `build`, written, read back and counted; not yet current."""
         manifest = read_manifest(build)
         check_blessed(blessing, manifest)
+        bounded = self._table.bounded(self._options.publish_seconds)
+        return TableStore(bounded, self._reading, self._options).publish_blessed(build, manifest)
+
+    def publish_blessed(self, build: Path, manifest: Manifest) -> Published:
+        """`publish` of what is blessed, within the deadline of the table."""
         self.check_publishable(manifest.snapshot_id)
         if verify(build) != manifest:
             raise SnapshotCorrupt(

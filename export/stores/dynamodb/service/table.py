@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,7 +16,7 @@ from contracts.errors import InputInvalid, InputMissing, LarderError, StoreUnrea
 from export.stores.dynamodb.service.sizes import MAX_BATCH_KEYS
 from export.stores.dynamodb.service.wire import Key, Request, batch_body, request_key, typed_key
 from export.stores.dynamodb.service.writer import Throttled
-from export.stores.retrying import Calls, Limits, Retrying, code_of
+from export.stores.retrying import Calls, Limits, Retrying, Truncated, code_of
 
 Item = Mapping[str, Any]
 
@@ -34,16 +36,18 @@ class Table:
     Attributes:
         client: a boto3 DynamoDB client that does not retry by itself.
         calls: tries, waits and deadline of everything that is asked of this object.
+        until: no `within` goes beyond this time of the clock.
     """
 
     client: Any
     name: str
     calls: Calls
+    until: float = math.inf
 
     def __post_init__(self) -> None:
-        self.client.meta.events.register(
-            "before-call.dynamodb.BatchWriteItem", _use_encoded_body, unique_id="larder-encoded-body"
-        )
+        events = self.client.meta.events
+        events.register("before-call.dynamodb.BatchWriteItem", _use_encoded_body, unique_id="larder-encoded-body")
+        events.register("response-received.dynamodb", _check_whole, unique_id="larder-whole-answer")
 
     @property
     def where(self) -> str:
@@ -51,8 +55,14 @@ class Table:
         return f"dynamodb://{self.name}"
 
     def within(self, seconds: float) -> Table:
-        """The same table, with so much time from now for everything that follows."""
-        return replace(self, calls=self.calls.retrying.within(seconds))
+        """The same table, with so much time from now for what follows, never beyond `until`."""
+        give_up_at = min(self.calls.retrying.waiting.clock() + seconds, self.until)
+        return replace(self, calls=Calls(self.calls.retrying, give_up_at))
+
+    def bounded(self, seconds: float) -> Table:
+        """The same table, with so much time from now for everything together."""
+        made = replace(self, until=self.calls.retrying.waiting.clock() + seconds)
+        return made.within(seconds)
 
     def named(self, name: str) -> Table:
         """Another table of the same server."""
@@ -217,3 +227,13 @@ def _use_encoded_body(params: dict[str, Any], **_: Any) -> None:
     body = getattr(_thread, "body", None)
     if body is not None:
         params["body"] = body
+
+
+def _check_whole(response_dict: dict[str, Any] | None, **_: Any) -> None:
+    """Refuses an answer that was cut short or changed: botocore takes JSON that it cannot read for an empty answer."""
+    if response_dict is None:
+        return
+    body, headers = response_dict["body"], response_dict["headers"]
+    length, crc = headers.get("content-length"), headers.get("x-amz-crc32")
+    if (length is not None and int(length) != len(body)) or (crc is not None and int(crc) != zlib.crc32(body)):
+        raise Truncated("an answer is not what was sent")

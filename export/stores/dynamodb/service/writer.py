@@ -117,7 +117,7 @@ class BatchWriter:
                 raise
 
     def _write_batch(self, batch: Sequence[Request], written: Written, stop: threading.Event) -> None:
-        left, attempt, n_failed = list(batch), 0, 0
+        left, attempt, n_idle = list(batch), 0, 0
         while left and not stop.is_set():
             wait = 0.0
             if attempt:
@@ -126,23 +126,24 @@ class BatchWriter:
             wait = max(wait, self._rate.reserve(sum(write_units(one.n_bytes) for one in left)))
             self._pause(wait, len(left))
             attempt += 1
-            try:
-                left = self._attempt(left, written)
-                n_failed = 0
-            except StoreUnreachable:
-                written.note((), len(left))
-                n_failed += 1
-                if n_failed >= self._limits.attempts:
-                    raise
+            before = written.items
+            left, failure = self._attempt(left, written)
+            # While other threads get items in, the table works and this batch only waits for its turn.
+            n_idle = n_idle + 1 if written.items == before else 0
+            if left and n_idle >= self._limits.attempts:
+                raise failure or self._unreachable(f"BatchWriteItem was throttled, after {n_idle} tries")
 
-    def _attempt(self, left: list[Request], written: Written) -> list[Request]:
-        """The requests that remain after one call."""
+    def _attempt(self, left: list[Request], written: Written) -> tuple[list[Request], StoreUnreachable | None]:
+        """The requests that remain after one call, and why, where the call failed as a whole."""
         try:
             unprocessed = self._send(left)
         except Throttled:
             self._rate.throttled()
             written.note((), len(left))
-            return left
+            return left, None
+        except StoreUnreachable as error:
+            written.note((), len(left))
+            return left, error
         done = [one for one in left if (one.pk, one.sk) not in unprocessed]
         again = [one for one in left if (one.pk, one.sk) in unprocessed]
         if again:
@@ -150,17 +151,18 @@ class BatchWriter:
         else:
             self._rate.accepted()
         written.note(done, len(again))
-        return again
+        return again, None
 
     def _pause(self, seconds: float, left: int) -> None:
         if self._waiting.clock() + seconds >= self._give_up_at:
-            raise StoreUnreachable(
-                f"A batch was not written within the deadline: {left} of its items are left",
-                where=self._where,
-                todo="Look at the table's throttling and capacity, then run the step again.",
-            )
+            raise self._unreachable(f"A batch was not written within the deadline: {left} of its items are left")
         if seconds > 0:
             self._waiting.sleep(seconds)
+
+    def _unreachable(self, what: str) -> StoreUnreachable:
+        return StoreUnreachable(
+            what, where=self._where, todo="Look at the table's throttling and capacity, then run the step again."
+        )
 
 
 def batches(requests: Iterable[Request]) -> Iterator[list[Request]]:
