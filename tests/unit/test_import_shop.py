@@ -246,7 +246,7 @@ def test_first_settings_file(tmp_path: Path) -> None:
     assert file.read_text() == "# mine\n"
 
 
-@pytest.mark.parametrize("name", ["local.toml", "shops/online_retail.toml", "shops/complete_journey.toml"])
+@pytest.mark.parametrize("name", ["local.toml", "aws.toml", "shops/online_retail.toml", "shops/complete_journey.toml"])
 def test_shipped_settings_load(name: str) -> None:
     """Every settings file that is shipped loads, and knows what a purchase is."""
     loaded = settings.load(Path(__file__).parents[2] / "config" / name, {})
