@@ -8,7 +8,7 @@ from benchmarks.results import Result
 from benchmarks.sizes import Sizes
 
 # Stages of one group share a process, and with it a Java process and its options.
-GROUPS: Final = (("rank",), ("gx_share",), ("als_fit", "candidates"))
+GROUPS: Final = (("rank",), ("dynamodb_cpu",), ("gx_share",), ("als_fit", "candidates"))
 STAGES: Final = tuple(stage for group in GROUPS for stage in group)
 
 
@@ -18,6 +18,10 @@ def measure(stages: tuple[str, ...], sizes: Sizes) -> list[Result]:
         from benchmarks import ranking
 
         return [ranking.run(sizes)]
+    if "dynamodb_cpu" in stages:
+        from benchmarks import dynamodb
+
+        return [dynamodb.run(sizes)]
     if "gx_share" in stages:
         from benchmarks import validation
 

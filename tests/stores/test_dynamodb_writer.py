@@ -180,7 +180,7 @@ def test_an_item_may_be_put_again_when_its_reply_was_lost() -> None:
 
 
 def test_a_table_that_takes_nothing_is_given_up_after_the_attempts() -> None:
-    """Throttled three times in a row while nobody got anything in: an error that counts, not a wait for the deadline."""
+    """Throttled three times in a row while nobody got anything in: an error that counts, before the deadline."""
     server, time = Server(lambda n, _batch: Throttled() if n > 1 else set()), Time()
     with pytest.raises(StoreUnreachable, match=r"throttled, after 3 tries; 25 of 50 items are unwritten, 25 were"):
         writer(server, time).write((request(i) for i in range(50)), expected=50)
