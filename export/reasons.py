@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from contracts.errors import InputInvalid
@@ -57,6 +58,21 @@ def check_known(sources: Sequence[str]) -> None:
         )
 
 
+@lru_cache(maxsize=1024)
+def plans(sources: tuple[str, ...], segment: str | None) -> tuple[tuple[str, str, str, str], ...]:
+    """For each source: what its text names (`anchor`, `category` or nothing), the text without it, before and after it.
+
+    For whom many reasons are needed at once; one is made by `render`.
+    """
+    found = [(source, TEXTS.get(source, Text(UNKNOWN))) for source in sources]
+    return tuple(
+        (text.particular, text.plain, text.before, text.after)
+        if text.particular in {"anchor", "category"}
+        else ("", render(source, segment=segment), "", "")
+        for source, text in found
+    )
+
+
 def render(
     source: str, *, anchor_title: str | None = None, segment: str | None = None, category: str | None = None
 ) -> str:
@@ -71,11 +87,7 @@ def render(
     text = TEXTS.get(source)
     if text is None:
         return UNKNOWN
-    value = None
-    if text.particular == "anchor":
-        value = anchor_title
-    elif text.particular == "category":
-        value = category
-    elif text.particular == "segment" and segment != EVERYONE:
-        value = segment
-    return f"{text.before}{value}{text.after}" if value else text.plain
+    value = {"anchor": anchor_title, "category": category, "segment": segment}.get(text.particular)
+    if not value or (text.particular == "segment" and value == EVERYONE):
+        return text.plain
+    return f"{text.before}{value}{text.after}"

@@ -6,7 +6,6 @@ import hashlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from contracts.errors import SnapshotCorrupt
@@ -100,20 +99,22 @@ class PackedReader(ABC):
         """The list with ids, titles and reasons; an item whose entry is damaged is left out, counted and logged."""
         get = self._items.get
         try:
-            items = [get(index) for index in made.items]
+            items = list(map(get, made.items))
             anchors = [get(anchor).title if anchor >= 0 else None for anchor in made.anchors]
         except SnapshotCorrupt:
             return self._shown_damaged(made, sources, segment)
-        names = [sources[number] for number in made.sources]
+        plans = reasons.plans(tuple(sources), segment)
+        texts = []
+        for number, anchor, item in zip(made.sources, anchors, items, strict=True):
+            particular, plain, before, after = plans[number]
+            value = particular and (anchor if particular == "anchor" else item.category)
+            texts.append(before + value + after if value else plain)
         return Rows(
             [item.item_id for item in items],
             [item.title for item in items],
             made.scores,
-            names,
-            [
-                _reason(name, anchor, segment, item.category)
-                for name, anchor, item in zip(names, anchors, items, strict=True)
-            ],
+            [sources[number] for number in made.sources],
+            texts,
             made.items,
         )
 
@@ -145,11 +146,6 @@ class PackedReader(ABC):
         except SnapshotCorrupt:
             LOG.exception("snapshot %s: the item at %d is left out", self.id, index)
             return None
-
-
-@lru_cache(maxsize=65_536)
-def _reason(source: str, anchor_title: str | None, segment: str | None, category: str | None) -> str:
-    return reasons.render(source, anchor_title=anchor_title, segment=segment, category=category)
 
 
 def check_fallbacks(data: bytes, manifest: Manifest, where: str) -> None:
