@@ -51,9 +51,13 @@ def rules_of(table: Table, settings: Settings) -> tuple[Rule, ...]:
 def narrow_columns(table: Table, settings: Settings) -> list[str]:
     """SQL that projects `table` to what its suite reads: scalars, one key, one boolean a rule; no array is carried."""
     scalars = [f"`{c.name}`" for c in table.columns if c.type in _GX_TYPES]
-    parts = ", ".join(f"CAST(`{name}` AS STRING)" for name in table.key)
-    key = [f"concat_ws('\\u0000', {parts}) AS {ROW_KEY}"] if len(table.key) > 1 else []
+    key = [f"xxhash64({', '.join(f'`{name}`' for name in table.key)}) AS {ROW_KEY}"] if _is_hashed(table) else []
     return scalars + key + [f"coalesce({r.condition}, false) AS `{r.name}`" for r in rules_of(table, settings)]
+
+
+def _is_hashed(table: Table) -> bool:
+    """Whether uniqueness is asked of a 64-bit hash of the key: all but a single number, which is as short itself."""
+    return len(table.key) > 1 or any(table.column(name).type == "string" for name in table.key)
 
 
 def suite_of(table: Table, settings: Settings) -> ExpectationSuite:
@@ -66,7 +70,7 @@ def suite_of(table: Table, settings: Settings) -> ExpectationSuite:
         if column.type in _GX_TYPES:
             made += _of_column(gxe, column)
     if table.key:
-        key = table.key[0] if len(table.key) == 1 else ROW_KEY
+        key = ROW_KEY if _is_hashed(table) else table.key[0]
         made.append(
             gxe.ExpectColumnProportionOfUniqueValuesToBeBetween(
                 column=key, min_value=1, meta={FACT: f"{' + '.join(table.key)} is unique"}

@@ -17,7 +17,9 @@ _IDENTITY: Final = ("user_id", "item_id", "event_type", "timestamp", "price", "q
 
 
 def classify(raw: DataFrame, shop: Shop, limits: Ingest) -> DataFrame:
-    """`raw` with `event_key`, `event_date`, `is_late` and `reason`: the first rule a row breaks, null when accepted.
+    """`raw` with `event_key`, its 64-bit `key_hash`, `event_date`, `is_late` and `reason`.
+
+    The reason is the first rule that a row breaks, null when it is accepted.
 
     Args:
         raw: event columns (strings, `timestamp`, doubles), `landing_date`, `source_file`, `raw`, `unreadable_line`.
@@ -26,25 +28,37 @@ def classify(raw: DataFrame, shop: Shop, limits: Ingest) -> DataFrame:
     """
     dated = raw.withColumn("event_date", F.to_date("timestamp"))
     keyed = dated.withColumn("event_key", F.coalesce(F.col("event_id"), _content_hash()))
+    hashed = keyed.withColumn("key_hash", F.xxhash64("event_key"))
     late = F.coalesce(F.col("event_date") < F.col("landing_date"), F.lit(False))
-    judged = keyed.withColumn("is_late", late).withColumn("reason", _reason(shop, limits))
+    judged = hashed.withColumn("is_late", late).withColumn("reason", _reason(shop, limits))
     kept = F.coalesce("unreadable_line", F.to_json("raw"))
     return judged.withColumn("raw_row", F.when(F.col("reason").isNotNull(), kept)).drop(
         "event_id", "raw", "unreadable_line"
     )
 
 
-def mark_duplicates(classified: DataFrame, known: DataFrame | None) -> DataFrame:
+def suspects(classified: DataFrame) -> DataFrame:
+    """`key_hash` of the accepted rows whose key's hash occurs twice or more, each once; few do.
+
+    Args:
+        classified: the result of `classify`.
+    """
+    accepted = classified.where(F.col("reason").isNull())
+    return accepted.groupBy("key_hash").count().where(F.col("count") > 1).select("key_hash")
+
+
+def mark_duplicates(classified: DataFrame, suspected: DataFrame, known: DataFrame | None) -> DataFrame:
     """`classified` with `is_duplicate`: an accepted row whose key was seen before.
 
     Within the frame the first row by landing day, source file and content stays; a key in `known` makes every row of
     the frame a duplicate. Quarantined rows are never duplicates.
 
     Args:
-        classified: the result of `classify`.
+        classified: the result of `classify`; read twice.
+        suspected: the result of `suspects` of the same rows; read twice. Only they are sorted.
         known: `event_key` and `event_date` of events already in the lake, or None.
     """
-    repeated = _mark_repeats(classified)
+    repeated = _mark_repeats(classified, suspected).drop("key_hash")
     if known is None:
         return repeated.withColumnRenamed("is_repeat", "is_duplicate")
     seen = known.select("event_key", "event_date").distinct().withColumn("is_known", F.lit(True))
@@ -53,14 +67,10 @@ def mark_duplicates(classified: DataFrame, known: DataFrame | None) -> DataFrame
     return joined.withColumn("is_duplicate", duplicate).drop("is_repeat", "is_known")
 
 
-def _mark_repeats(classified: DataFrame) -> DataFrame:
-    """`classified` with `is_repeat`. Only rows whose key's hash occurs twice are sorted; few do."""
-    hashed = classified.withColumn("key_hash", F.xxhash64("event_key"))
-    accepted = F.col("reason").isNull()
-    twice = hashed.where(accepted).groupBy("key_hash").count().where(F.col("count") > 1)
-    suspects = F.broadcast(twice.select("key_hash", F.lit(True).alias("is_suspect")))
-    marked = hashed.join(suspects, "key_hash", "left").drop("key_hash")
-    suspect = F.col("is_suspect").isNotNull() & accepted
+def _mark_repeats(classified: DataFrame, suspected: DataFrame) -> DataFrame:
+    flagged = F.broadcast(suspected.withColumn("is_suspect", F.lit(True)))
+    marked = classified.join(flagged, "key_hash", "left")
+    suspect = F.col("is_suspect").isNotNull() & F.col("reason").isNull()
     order = Window.partitionBy("event_key").orderBy("landing_date", "source_file", *_IDENTITY)
     sorted_ = marked.where(suspect).withColumn("is_repeat", F.row_number().over(order) > 1)
     return marked.where(~suspect).withColumn("is_repeat", F.lit(False)).unionByName(sorted_).drop("is_suspect")

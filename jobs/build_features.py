@@ -32,9 +32,9 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     items, users = catalogue_as_of(spark, layout, as_of)
     day_rows = storage.read(spark, layout, tables.INTERACTIONS, last=as_of)
     user_rows = user_features(histories, users, as_of=as_of)
-    n_users = storage.replace_as_of(spark, layout, tables.USER_FEATURES, user_rows, as_of)
+    n_users = storage.replace_as_of(layout, tables.USER_FEATURES, user_rows, as_of)
     item_rows = item_features(pair_sums(histories, as_of=as_of), day_rows, items, as_of=as_of)
-    n_items = storage.replace_as_of(spark, layout, tables.ITEM_FEATURES, item_rows, as_of)
+    n_items = storage.replace_as_of(layout, tables.ITEM_FEATURES, item_rows, as_of)
     written = storage.read_as_of(spark, layout, tables.ITEM_FEATURES, as_of)
     named = written.join(items.select("item_idx", "title", *item_arrays.CODES), "item_idx")
     sha256 = item_arrays.save(

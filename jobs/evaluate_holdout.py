@@ -45,7 +45,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
         )
     cut, days = cuts[0] + dt.timedelta(days=1), min(settings.evaluation.days, (as_of - cuts[0]).days)
     rows = _measure(spark, settings, as_of=as_of, cut=cut, days=days)
-    written = storage.replace_as_of(spark, layout_of(settings), tables.METRICS, to_frame(spark, rows), as_of)
+    written = storage.replace_as_of(layout_of(settings), tables.METRICS, to_frame(spark, rows), as_of)
     parts = metric_tables.sections(rows, plan_of(settings))
     return JobReport(
         job="evaluate_holdout",

@@ -26,7 +26,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     started = time.perf_counter()
     layout = layout_of(settings)
     rows = candidates_of(users_of(spark, layout, as_of), kitchen_of(spark, settings, layout, as_of))
-    n_users = storage.replace_as_of(spark, layout, tables.CANDIDATES, rows, as_of)
+    n_users = storage.replace_as_of(layout, tables.CANDIDATES, rows, as_of)
     return JobReport(
         job="generate_candidates",
         as_of=as_of,

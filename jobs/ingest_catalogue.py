@@ -40,8 +40,8 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     users = catalogue.users_as_of(landed_users, _known(spark, layout, tables.USER_VOCABULARY, as_of), settings.shop)
     written = {
         "items_listed": n_listed,
-        "items_written": storage.replace_as_of(spark, layout, tables.ITEMS, items, as_of),
-        "users_written": storage.replace_as_of(spark, layout, tables.USERS, users, as_of),
+        "items_written": storage.replace_as_of(layout, tables.ITEMS, items, as_of),
+        "users_written": storage.replace_as_of(layout, tables.USERS, users, as_of),
         "new_items": new_items,
         "new_users": new_users,
     }
@@ -74,7 +74,7 @@ def _extend(
     seen = usable.groupBy(f"{kind}_id").agg(F.min("first_day").alias("first_day"))
     fresh = vocabularies.extend(storage.read_or_empty(spark, layout, table), seen, kind).persist()
     try:
-        return storage.append(spark, layout, table, fresh) if not fresh.isEmpty() else 0
+        return storage.append(layout, table, fresh) if not fresh.isEmpty() else 0
     finally:
         fresh.unpersist()
 

@@ -33,22 +33,18 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date, first: dt.da
     first = first or as_of
     raw, n_read = landing.read_events(spark, layout, first=first, last=as_of)
     classified = rules.classify(raw, settings.shop, settings.ingest).persist(StorageLevel.MEMORY_AND_DISK)
-    marked = rules.mark_duplicates(classified, _known_keys(spark, layout, first, as_of))
+    suspected = rules.suspects(classified).persist()
+    marked = rules.mark_duplicates(classified, suspected, _known_keys(spark, layout, first, as_of))
     try:
         counts = _count(marked)
         _refuse_bad_input(counts, n_read, settings, layout, first, as_of)
-        written = _write(spark, layout, marked, first, as_of)
+        written = _write(layout, marked, first, as_of)
         _account(n_read, counts, written, layout)
     finally:
+        suspected.unpersist()
         classified.unpersist()
     extended = extend_vocabularies(spark, layout)
-    rows = {
-        "read": n_read,
-        "accepted": written["accepted"],
-        "quarantined": written["quarantined"],
-        "duplicates": counts["duplicates"],
-        "late": counts["late"],
-    }
+    rows = {"read": n_read, **written, "duplicates": counts["duplicates"], "late": counts["late"]}
     reasons = {f"quarantined_{name}": n for name, n in sorted(counts.items()) if name in rules.REASONS}
     return JobReport(
         job="ingest_events",
@@ -68,7 +64,7 @@ def extend_vocabularies(spark: SparkSession, layout: Layout) -> dict[str, int]:
         seen = events.groupBy(f"{kind}_id").agg(F.min("event_date").alias("first_day"))
         known = storage.read_or_empty(spark, layout, table)
         fresh = vocabularies.extend(known, seen, kind).persist()
-        added[f"new_{kind}s"] = storage.append(spark, layout, table, fresh) if not fresh.isEmpty() else 0
+        added[f"new_{kind}s"] = storage.append(layout, table, fresh) if not fresh.isEmpty() else 0
         fresh.unpersist()
     return added
 
@@ -114,13 +110,12 @@ def _refuse_bad_input(
         )
 
 
-def _write(spark: SparkSession, layout: Layout, marked: DataFrame, first: dt.date, last: dt.date) -> dict[str, int]:
-    where = f"landing_date BETWEEN DATE'{first.isoformat()}' AND DATE'{last.isoformat()}'"
+def _write(layout: Layout, marked: DataFrame, first: dt.date, last: dt.date) -> dict[str, int]:
     accepted = marked.where(F.col("reason").isNull() & ~F.col("is_duplicate"))
     rejected = marked.where(F.col("reason").isNotNull())
     return {
-        "accepted": storage.replace(spark, layout, tables.EVENTS, accepted, where),
-        "quarantined": storage.replace(spark, layout, tables.QUARANTINE, rejected, where),
+        "accepted": storage.replace(layout, tables.EVENTS, accepted, first=first, last=last),
+        "quarantined": storage.replace(layout, tables.QUARANTINE, rejected, first=first, last=last),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,28 @@ class LiveFile:
 def exists(layout: Layout, table: Table) -> bool:
     """Whether the table was ever written."""
     return _log(layout, table) is not None
+
+
+def create(layout: Layout, table: Table) -> None:
+    """Creates the empty table with its declared columns, documentation and partitioning where it is absent.
+
+    Statistics are kept of the partition column alone: nothing reads the others.
+    """
+    if exists(layout, table):
+        return
+    folders = [] if table.is_ranged else list(table.partition)
+    configuration = {"delta.enableDeletionVectors": "false", "delta.dataSkippingNumIndexedCols": "0"}
+    if table.is_ranged:
+        configuration["delta.dataSkippingStatsColumns"] = ",".join(table.partition)
+    deltalake.DeltaTable.create(
+        str(layout.table(table)),
+        deltalake.Schema.from_json(json.dumps(_schema(table))),
+        mode="ignore",
+        partition_by=folders or None,
+        description=table.doc,
+        configuration=configuration,
+        raise_if_key_not_exists=False,
+    )
 
 
 def files(layout: Layout, table: Table, *, first: dt.date | None = None, last: dt.date | None = None) -> list[LiveFile]:
@@ -100,6 +123,25 @@ def batches(layout: Layout, table: Table, as_of: dt.date, columns: Sequence[str]
     if not found:
         raise missing(layout, table, as_of)
     yield from pads.dataset([file.path for file in found], format="parquet").to_batches(columns=list(columns))
+
+
+def _schema(table: Table) -> dict[str, Any]:
+    """The columns in the words of Delta's log."""
+    fields = [
+        {"name": c.name, "type": _log_type(c.type), "nullable": c.nullable, "metadata": {"comment": c.doc}}
+        for c in table.columns
+    ]
+    return {"type": "struct", "fields": fields}
+
+
+def _log_type(ddl: str) -> object:
+    inner = ddl.partition("<")[2].removesuffix(">")
+    if ddl.startswith("array<"):
+        return {"type": "array", "elementType": _log_type(inner), "containsNull": True}
+    if ddl.startswith("map<"):
+        key, _, value = inner.partition(",")
+        return {"type": "map", "keyType": _log_type(key), "valueType": _log_type(value), "valueContainsNull": True}
+    return {"int": "integer", "bigint": "long", "smallint": "short", "tinyint": "byte"}.get(ddl, ddl)
 
 
 def _bound_names(table: Table) -> tuple[str, str]:

@@ -29,7 +29,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     """
     started = time.perf_counter()
     rows = rank_frame(spark, settings, as_of=as_of, ranker_as_of=as_of, variant="night")
-    written = storage.replace_as_of(spark, layout_of(settings), tables.RANKED, rows, as_of)
+    written = storage.replace_as_of(layout_of(settings), tables.RANKED, rows, as_of)
     return JobReport(
         job="rank_candidates", as_of=as_of, rows={"lists_ranked": written}, seconds=time.perf_counter() - started
     )

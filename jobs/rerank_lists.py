@@ -30,11 +30,11 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     layout = layout_of(settings)
     ranked = storage.read_as_of(spark, layout, tables.RANKED, as_of)
     rows = list_frame(spark, settings, ranked, as_of=as_of)
-    n_lists = storage.replace_as_of(spark, layout, tables.TOP_N_LISTS, rows, as_of)
+    n_lists = storage.replace_as_of(layout, tables.TOP_N_LISTS, rows, as_of)
     fallbacks = fallback_rows(kitchen_of(spark, settings, layout, as_of), settings)
     schema = ", ".join(f"{c.name} {c.type}" for c in tables.FALLBACK_LISTS.columns if c.name != "as_of")
     frame = spark.createDataFrame(fallbacks, schema)
-    n_fallbacks = storage.replace_as_of(spark, layout, tables.FALLBACK_LISTS, frame, as_of)
+    n_fallbacks = storage.replace_as_of(layout, tables.FALLBACK_LISTS, frame, as_of)
     return JobReport(
         job="rerank_lists",
         as_of=as_of,

@@ -19,6 +19,12 @@ ONE_THREAD: Final = {
     "MKL_NUM_THREADS": "1",
     "ARROW_NUM_THREADS": "1",
 }
+JAVA_OPTIONS: Final = (
+    "-XX:+UseParallelGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:ReservedCodeCacheSize=256m",  # a night compiles more than the 48 MB that the quick compiler gets by default
+    "-Dlog4j2.level=error",
+)
 
 
 def cores() -> int:
@@ -61,7 +67,7 @@ def _conf(settings: Settings) -> dict[str, str]:
         "spark.driver.memory": wanted.driver_memory,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -Dlog4j2.level=error",
+        "spark.driver.extraJavaOptions": " ".join(JAVA_OPTIONS),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -57,49 +56,78 @@ def read_as_of(spark: SparkSession, layout: Layout, table: Table, as_of: dt.date
     return read(spark, layout, table, first=as_of, last=as_of).drop("as_of")
 
 
-def replace(spark: SparkSession, layout: Layout, table: Table, rows: DataFrame, where: str) -> int:
-    """Replaces the rows that match `where` by `rows`; a repeat leaves the same rows. Returns rows written.
+def replace(
+    layout: Layout,
+    table: Table,
+    rows: DataFrame,
+    *,
+    first: dt.date,
+    last: dt.date,
+    days: Sequence[dt.date] = (),
+) -> int:
+    """Replaces what the table holds of the dates by `rows`; a repeat leaves the same rows. Returns rows written.
 
     Args:
-        where: SQL over the table's columns; every new row must match it.
+        layout: of the root.
+        table: with a partition column.
+        rows: all of them of these dates.
+        first: first date replaced.
+        last: last date replaced.
+        days: only these dates of the range; none for all of them.
     """
-    ensure(spark, layout, table)
-    before = lake.version(layout, table)
+    lake.create(layout, table)
     typed = _typed(rows, table)
     if table.is_ranged:
-        typed = typed.repartitionByRange(table.partition[0]).sortWithinPartitions(*table.partition, *table.key)
-    typed.write.format("delta").mode("overwrite").option("replaceWhere", where).save(str(layout.table(table)))
-    return lake.rows_written(layout, table, after=before)
+        typed = _in_files_by_date(typed, table, first, last).sortWithinPartitions(*table.partition, *table.key)
+    if not lake.files(layout, table, first=first, last=last):
+        return _commit(layout, table, typed, mode="append")
+    return _commit(layout, table, typed, mode="overwrite", replaceWhere=_of_dates(table, first, last, days))
 
 
-def replace_as_of(spark: SparkSession, layout: Layout, table: Table, rows: DataFrame, as_of: dt.date) -> int:
+def replace_as_of(layout: Layout, table: Table, rows: DataFrame, as_of: dt.date) -> int:
     """Replaces the partition of one date by `rows`, which come without `as_of`. Returns rows written."""
-    return replace(spark, layout, table, rows.withColumn("as_of", F.lit(as_of)), f"as_of = DATE'{as_of.isoformat()}'")
+    return replace(layout, table, rows.withColumn("as_of", F.lit(as_of)), first=as_of, last=as_of)
 
 
-def append(spark: SparkSession, layout: Layout, table: Table, rows: DataFrame) -> int:
+def append(layout: Layout, table: Table, rows: DataFrame) -> int:
     """Appends `rows`; returns rows written."""
-    ensure(spark, layout, table)
-    before = lake.version(layout, table)
-    _typed(rows, table).write.format("delta").mode("append").save(str(layout.table(table)))
-    return lake.rows_written(layout, table, after=before)
-
-
-def ensure(spark: SparkSession, layout: Layout, table: Table) -> None:
-    """Creates the empty table with its declared columns, documentation and partitioning where it is absent."""
-    if lake.exists(layout, table):
-        return
-    builder = DeltaTable.createIfNotExists(spark).location(str(layout.table(table))).comment(table.doc)
-    for column in table.columns:
-        builder = builder.addColumn(column.name, column.type, nullable=column.nullable, comment=column.doc)
-    if table.partition and not table.is_ranged:
-        builder = builder.partitionedBy(*table.partition)
-    builder.execute()
+    lake.create(layout, table)
+    return _commit(layout, table, _typed(rows, table), mode="append")
 
 
 def dates_between(first: dt.date, last: dt.date) -> Sequence[dt.date]:
     """Every date from `first` to `last`, both included."""
     return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def _commit(layout: Layout, table: Table, rows: DataFrame, *, mode: str, **options: str) -> int:
+    before = lake.version(layout, table)
+    rows.write.format("delta").mode(mode).options(**options).save(str(layout.table(table)))
+    return lake.rows_written(layout, table, after=before)
+
+
+def _in_files_by_date(rows: DataFrame, table: Table, first: dt.date, last: dt.date) -> DataFrame:
+    """One partition a span of equally many dates; where there are fewer dates than partitions, several a date.
+
+    Spark's own range partitioning would compute the rows twice, to learn the spans from a sample.
+    """
+    n = int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
+    n_days = (last - first).days + 1
+    day = F.datediff(F.col(table.partition[0]), F.lit(first))
+    if n_days >= n:
+        return rows.repartitionById(n, F.floor(day * n / n_days).cast("int"))
+    parts = -(-n // n_days)
+    part = F.pmod(F.xxhash64(*table.key), F.lit(parts)) if table.key else F.lit(0)
+    return rows.repartitionById(n_days * parts, (day * parts + part).cast("int"))
+
+
+def _of_dates(table: Table, first: dt.date, last: dt.date, days: Sequence[dt.date]) -> str:
+    column = table.partition[0]
+    if days:
+        return f"{column} IN (" + ", ".join(f"DATE'{day.isoformat()}'" for day in days) + ")"
+    if first == last:
+        return f"{column} = DATE'{first.isoformat()}'"
+    return f"{column} >= DATE'{first.isoformat()}' AND {column} <= DATE'{last.isoformat()}'"
 
 
 def _typed(rows: DataFrame, table: Table) -> DataFrame:

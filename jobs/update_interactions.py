@@ -56,7 +56,7 @@ def build_histories(spark: SparkSession, layout: Layout, *, as_of: dt.date) -> t
         base = storage.read_as_of(spark, layout, tables.HISTORIES, base_day)
         news = known.where(F.col("day") > F.lit(base_day))
     rows = fold_days(base, news, base_day=base_day or EPOCH, as_of=as_of)
-    written = storage.replace_as_of(spark, layout, tables.HISTORIES, rows, as_of)
+    written = storage.replace_as_of(layout, tables.HISTORIES, rows, as_of)
     if written == 0:
         raise InputMissing(
             f"No event happened by {as_of}.",
@@ -85,10 +85,8 @@ def aggregate_landed(
         storage.read(spark, layout, tables.ITEM_VOCABULARY),
         settings.shop.event_types,
     )
-    where = f"day BETWEEN DATE'{days[0].isoformat()}' AND DATE'{days[-1].isoformat()}'"
-    if len(days) < MAX_FOLD_DAYS:
-        where = "day IN (" + ", ".join(f"DATE'{day.isoformat()}'" for day in days) + ")"
-    return days, storage.replace(spark, layout, tables.INTERACTIONS, rows, where)
+    only = days if len(days) < MAX_FOLD_DAYS else ()
+    return days, storage.replace(layout, tables.INTERACTIONS, rows, first=days[0], last=days[-1], days=only)
 
 
 def _range(events: DataFrame, days: list[dt.date]) -> DataFrame:

@@ -8,7 +8,6 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 
 from contracts import expectations
@@ -56,11 +55,7 @@ def run(
 
 def validate(rows: DataFrame, table: Table, settings: Settings) -> list[Any]:
     """One Great Expectations result a fact, in the suite's order; what failed to run counts as not holding."""
-    narrow = rows.selectExpr(*expectations.narrow_columns(table, settings)).persist(StorageLevel.MEMORY_AND_DISK)
-    try:
-        return list(_validate(narrow, table, settings).results)
-    finally:
-        narrow.unpersist()
+    return list(_validate(rows.selectExpr(*expectations.narrow_columns(table, settings)), table, settings).results)
 
 
 def _validate(frame: DataFrame, table: Table, settings: Settings) -> ExpectationSuiteValidationResult:

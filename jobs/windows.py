@@ -72,7 +72,7 @@ def prepare(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.dat
         seed=settings.seed,
     )
     stamped = rows.withColumn("fingerprint", F.lit(fingerprint(settings)))
-    storage.replace_as_of(spark, layout, tables.EXAMPLES, stamped, cut)
+    storage.replace_as_of(layout, tables.EXAMPLES, stamped, cut)
     return True
 
 

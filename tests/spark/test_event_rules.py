@@ -81,7 +81,10 @@ def test_an_unreadable_line_is_kept_as_it_was(judged: list[Any]) -> None:
 def duplicates(spark: SparkSession, *changes: dict[str, Any], known: DataFrame | None = None) -> dict[str, bool]:
     """Whether the row of each source file is a duplicate."""
     classified = rules.classify(raw(spark, *changes), SHOP, Ingest())
-    return {row["source_file"]: row["is_duplicate"] for row in rules.mark_duplicates(classified, known).collect()}
+    return {
+        row["source_file"]: row["is_duplicate"]
+        for row in rules.mark_duplicates(classified, rules.suspects(classified), known).collect()
+    }
 
 
 def test_the_first_of_equal_rows_stays(spark: SparkSession) -> None:

@@ -12,8 +12,6 @@ from contracts.layout import Layout
 from jobs import storage
 
 DAYS = [dt.date(2026, 3, n) for n in (1, 2)]
-WHOLE = "landing_date BETWEEN DATE'2026-03-01' AND DATE'2026-03-02'"
-LAST = "landing_date = DATE'2026-03-02'"
 
 
 def quarantined(spark: SparkSession, *days: dt.date) -> DataFrame:
@@ -26,7 +24,7 @@ def test_rows_copied_from_a_shared_file_are_not_counted(spark: SparkSession, tmp
     """Replacing the last of two days that were loaded together writes one row, and both days are there as before."""
     layout = Layout(tmp_path)
     spark.conf.set("spark.sql.shuffle.partitions", "1")
-    assert storage.replace(spark, layout, tables.QUARANTINE, quarantined(spark, *DAYS), WHOLE) == 2
+    assert storage.replace(layout, tables.QUARANTINE, quarantined(spark, *DAYS), first=DAYS[0], last=DAYS[1]) == 2
     before = sorted(storage.read(spark, layout, tables.QUARANTINE).collect())
-    assert storage.replace(spark, layout, tables.QUARANTINE, quarantined(spark, DAYS[1]), LAST) == 1
+    assert storage.replace(layout, tables.QUARANTINE, quarantined(spark, DAYS[1]), first=DAYS[1], last=DAYS[1]) == 1
     assert sorted(storage.read(spark, layout, tables.QUARANTINE).collect()) == before

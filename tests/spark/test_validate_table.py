@@ -111,7 +111,7 @@ def test_a_staged_table_is_judged_by_its_dates(spark: SparkSession, settings: Se
         "landing_date", F.when(F.col("price") < 0, F.lit(DAY + dt.timedelta(days=1))).otherwise(F.lit(DAY))
     )
     late = spread.withColumn("is_late", F.col("event_date") < F.col("landing_date"))
-    storage.replace(spark, layout, tables.EVENTS, late, "true")
+    storage.replace(layout, tables.EVENTS, late, first=DAY, last=DAY + dt.timedelta(days=1))
     report = validate_table.run(spark, settings, tables.EVENTS, as_of=DAY)
     assert report.rows == {"expectations_met": 30}
     assert validate_table.run(spark, settings, tables.EVENTS, as_of=DAY, first=earlier).rows == report.rows
