@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from functools import cache
 from typing import Any, Final, Literal
@@ -13,6 +14,8 @@ from botocore.exceptions import BotoCoreError
 from contracts.errors import SettingsError
 from contracts.store_section import Store
 
+TALKATIVE: Final = ("boto3", "botocore", "urllib3")
+"""At DEBUG they log what they sign: the session token and the key id."""
 _MAKING: Final = threading.Lock()
 """A session makes one client at a time; the clients may be used at once."""
 
@@ -20,6 +23,8 @@ _MAKING: Final = threading.Lock()
 @cache
 def session() -> Any:
     """The one session of this process: it finds and refreshes the credentials, and reads AWS's models once."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.INFO)
     return boto3.session.Session()
 
 
