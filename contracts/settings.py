@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from contracts.cost_section import Costs
 from contracts.digest_section import Digest, Mail
 from contracts.errors import SettingsError
 from contracts.sections import (
@@ -38,6 +39,7 @@ __all__ = [
     "SOURCE_NAMES",
     "Als",
     "Candidates",
+    "Costs",
     "Digest",
     "Evaluation",
     "EventType",
@@ -75,6 +77,7 @@ class Settings(Section, frozen=True):
     evaluation: Evaluation = Evaluation()
     gates: Gates = Gates()
     store: Store = Store()
+    costs: Costs = Costs()
     digest: Digest = Digest()
 
     def __post_init__(self) -> None:

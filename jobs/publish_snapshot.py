@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from contracts.errors import InputMissing
 from contracts.report import JobReport
 from contracts.settings import Settings
+from export import costs
+from export.cost_shapes import shape_of
+from export.format.manifest import Manifest
+from export.stores.base import Published
 from export.stores.opening import store_of
 from jobs.paths import layout_of
 from jobs.stage_snapshot import staged
@@ -32,12 +40,30 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
         )
     store = store_of(settings.store, layout)
     published = store.publish(directory, blessing=layout.blessings / f"{as_of.isoformat()}.json")
-    manifest = published.manifest
+    manifest, paid = published.manifest, _costs(settings, directory, published)
     return JobReport(
         job="publish_snapshot",
         as_of=as_of,
         rows={"users": manifest.n_users, **{f"{p}_lists": entry.lists for p, entry in manifest.placements.items()}},
-        numbers=dict(published.numbers),
-        details={"snapshot": published.snapshot, "is_new": published.is_new, "manifest_sha256": manifest.sha256},
+        numbers={**published.numbers, **_dollars(paid)},
+        details={
+            "snapshot": published.snapshot, "is_new": published.is_new, "manifest_sha256": manifest.sha256,
+            "costs": paid,
+        },
         seconds=time.perf_counter() - started,
-    )
+    )  # fmt: skip
+
+
+def _costs(settings: Settings, directory: Path, published: Published) -> dict[str, Any]:
+    """What this publish cost, as `published`, beside what each other way of publishing the same would."""
+    manifest: Manifest = published.manifest
+    lines = costs.lines(shape_of(directory, manifest), settings.costs, kept=settings.store.keep + 1)
+    own = lines[costs.OWN[settings.store.kind]]
+    paid = costs.published(own, dict(published.numbers), manifest.n_users, settings.costs)
+    table: dict[str, Any] = msgspec.to_builtins({"published": paid, **lines})
+    return table
+
+
+def _dollars(table: dict[str, Any]) -> dict[str, float]:
+    paid = table["published"]
+    return {"dollars": paid["dollars"], "dollars_month_1000_users": paid["dollars_month_1000_users"]}

@@ -185,7 +185,7 @@ class TableStore(MovedStore):
         entries = self._catalogue.entries()
         for entry in entries:
             if entry.phase == "complete":
-                lists = self._lists(table, entry, self._manifest(table, entry), self._options.move_seconds)
+                lists = open_lists(table, table, self._catalogue, entry, (), seconds=self._options.move_seconds)
                 found = lists.find(user_id, is_consistent=True)
                 if found:
                     erasing.note(table, entry.snapshot, found, request=request)
