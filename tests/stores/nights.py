@@ -61,9 +61,9 @@ class Night:
         return [ITEM_IDS[(self.day + number + place) % 5] for place in range(3)]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def night(folder: Path, day: int) -> Night:
-    """The night of a day of January 2026, built below `folder`."""
+    """The night of a day, counted from the first of January 2026, built below `folder`."""
     rows = [
         {
             "user_id": user, "placement": "home", "segment": "north", "scores": [255.0, 51.0, 0.0],
@@ -83,7 +83,8 @@ def night(folder: Path, day: int) -> Night:
     build, blessing = folder / f"build-{day}", folder / f"blessing-{day}.json"
     manifest = write_snapshot(
         build, lists=[pa.RecordBatch.from_pylist(rows, schema=LISTS)], fallbacks=fallbacks, items=items,
-        as_of=dt.date(2026, 1, day), shards=2, reasons=("own", "als"), n_eligible_users=len(USERS) + 1,
+        as_of=dt.date(2025, 12, 31) + dt.timedelta(days=day), shards=2, reasons=("own", "als"),
+        n_eligible_users=len(USERS) + 1,
     )  # fmt: skip
     write_blessing(
         blessing, Blessing(as_of=manifest.as_of, manifest_sha256=manifest.sha256, verdict="blessed", gates=[])
@@ -168,6 +169,12 @@ def reading(
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def wait_until(is_so: Callable[[], bool], seen: Readers) -> None:
+    """Returns when it is so, or when a reader saw what it must not see."""
+    while not is_so() and not seen.wrong and not seen.failed:
+        threading.Event().wait(0.001)
 
 
 def _wait_for_more(counts: list[int], threads: list[threading.Thread]) -> None:
