@@ -90,8 +90,14 @@ def write_import(
     if verify(build) != manifest:
         raise corrupt("The build changed while it was published", build)
     made = Build(build, manifest, expire_days=expire_days)
-    data = empty_folder(out) / "data"
-    files, n_items, n_bytes = {}, 0, 0
+    report = _write_files(made, empty_folder(out), f"{table}-{made.snapshot}", compression, items_per_file)
+    replace_json(out / MANIFEST_NAME, report)
+    return report
+
+
+def _write_files(made: Build, out: Path, table: str, compression: Compression, items_per_file: int) -> ImportManifest:
+    data = out / "data"
+    files, n_items, n_bytes = dict[str, ImportFile](), 0, 0
     with writing(out):
         data.mkdir()
         for number, group in enumerate(grouped(_requests(made), items_per_file)):
@@ -100,17 +106,15 @@ def write_import(
             n_items += len(group)
             n_bytes += sum(one.n_bytes for one in group)
         sync_folder(data)
-    n_chunks = sum(chunks.n_chunks(len(content)) for content in made.files().values())
-    if n_items - n_chunks != made.n_lists:
+    n_lists = n_items - sum(chunks.n_chunks(len(content)) for content in made.files().values())
+    if n_lists != made.n_lists:
         raise AccountingError(
-            f"{n_items - n_chunks:,} lists were written of {made.n_lists:,}", where=str(out), todo="Verify the build."
+            f"{n_lists:,} lists were written of {made.n_lists:,}", where=str(out), todo="Verify the build."
         )
-    report = ImportManifest(
-        snapshot=made.snapshot, manifest_sha256=manifest.sha256, table=f"{table}-{made.snapshot}",
-        compression=compression, lists=made.n_lists, items=n_items, item_bytes=n_bytes, files=files,
+    return ImportManifest(
+        snapshot=made.snapshot, manifest_sha256=made.manifest.sha256, table=table, compression=compression,
+        lists=n_lists, items=n_items, item_bytes=n_bytes, files=files,
     )  # fmt: skip
-    replace_json(out / MANIFEST_NAME, report)
-    return report
 
 
 def _requests(build: Build) -> Iterator[Request]:
