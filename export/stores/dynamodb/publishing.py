@@ -100,7 +100,7 @@ def numbers(lists: Written, files: Written, plan: Plan, read_units: float) -> di
         "requests": float(lists.requests + files.requests),
         "bytes": float(lists.n_bytes + files.n_bytes),
         "write_units": float(lists.units + files.units),
-        "read_units": read_units,
+        "read_units": read_units + plan.read_units,
         "lists_written": float(lists.items - len(plan.dropped)),
         "lists_skipped": float(plan.skipped_lists),
         "write_units_saved": float(plan.skipped_units),
