@@ -18,6 +18,9 @@ from benchmarks.sizes import FULL, QUICK
 from benchmarks.stages import GROUPS, STAGES, measure
 
 OUT: Final = Path("build/bench.json")
+ORDER: Final = (
+    "als_fit", "candidates", "rank", "gx_share", "lookup_p50", "lookup_p99_ms", "http_p99_ms", "dynamodb_cpu",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"measuring {', '.join(stages)} ...", file=sys.stderr, flush=True)
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
                 made += process.submit(measure, stages, sizes).result()
-    made.sort(key=lambda one: ("als_fit", "candidates", "rank", "gx_share", "dynamodb_cpu").index(one.stage))
+    made.sort(key=lambda one: ORDER.index(one.stage))
     results.write(made, options.out)
     results.show(made, Console(width=None if sys.stdout.isatty() else 120))
     print(f"written to {options.out}" + ("; sizes are tiny, the ratios mean nothing" if options.quick else ""))

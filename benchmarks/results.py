@@ -93,6 +93,11 @@ def write(results: Sequence[Result], path: Path) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(list(results)), indent=1) + b"\n")
 
 
+def _brief(seconds: float) -> str:
+    """Three decimals, or where that says nothing, three digits."""
+    return f"{seconds:.3f}" if seconds >= 0.1 else f"{seconds:.3g}"  # noqa: PLR2004  where digits would get lost
+
+
 def show(results: Sequence[Result], console: Console) -> None:
     """A table of the results, then one line a stage about its sizes, then the versions."""
     table = Table(box=None, pad_edge=False)
@@ -102,7 +107,7 @@ def show(results: Sequence[Result], console: Console) -> None:
     for made in results:
         sign = ">=" if made.ratio_is == "peer / ours" else "<="
         table.add_row(
-            made.stage, f"{made.ours:.3f}", f"{made.peer:.3f}", f"{made.ratio:.2f}", f"{sign} {made.goal:g}",
+            made.stage, _brief(made.ours), _brief(made.peer), f"{made.ratio:.2f}", f"{sign} {made.goal:g}",
             "yes" if made.is_met else "no", made.peer_name,
         )  # fmt: skip
         versions |= made.versions

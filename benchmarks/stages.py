@@ -8,7 +8,14 @@ from benchmarks.results import Result
 from benchmarks.sizes import Sizes
 
 # Stages of one group share a process, and with it a Java process and its options.
-GROUPS: Final = (("rank",), ("dynamodb_cpu",), ("gx_share",), ("als_fit", "candidates"))
+GROUPS: Final = (
+    ("rank",),
+    ("lookup_p50", "lookup_p99_ms"),
+    ("http_p99_ms",),
+    ("dynamodb_cpu",),
+    ("gx_share",),
+    ("als_fit", "candidates"),
+)
 STAGES: Final = tuple(stage for group in GROUPS for stage in group)
 
 
@@ -26,6 +33,14 @@ def measure(stages: tuple[str, ...], sizes: Sizes) -> list[Result]:
         from benchmarks import validation
 
         return [validation.run(sizes)]
+    if "http_p99_ms" in stages:
+        from benchmarks import web
+
+        return [web.run(sizes)]
+    if set(stages) & {"lookup_p50", "lookup_p99_ms"}:
+        from benchmarks import lookup
+
+        return lookup.run(sizes, stages)
     from benchmarks import factorization
 
     return factorization.run(sizes, stages)

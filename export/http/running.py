@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import signal
 import socket
@@ -16,6 +17,8 @@ from contracts.errors import EnvironmentUnfit, InputInvalid
 
 CONNECTIONS: Final = 1000
 GRACE_SECONDS: Final = 10
+KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than the minute after which load balancers close a connection, so that it is never closed under a request."""
 
 
 class _Server(uvicorn.Server):
@@ -69,7 +72,7 @@ def run(app: FastAPI, listener: socket.socket, *, on_ready: Callable[[], None]) 
     """Serves until the process is told to end (SIGTERM, SIGINT); requests under way are answered first."""
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, limit_concurrency=CONNECTIONS, server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS, lifespan="off",
+        timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=KEEP_ALIVE_SECONDS, lifespan="off",
     )  # fmt: skip
     server = _Server(config, on_ready)
 
@@ -78,6 +81,8 @@ def run(app: FastAPI, listener: socket.socket, *, on_ready: Callable[[], None]) 
 
     # The server raises the signal that ended it once more, after it restored the handler that was there before.
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    gc.collect()
+    gc.freeze()  # what was imported is never garbage: looking through it again and again is what slow requests wait for
     try:
         server.run(sockets=[listener])
     finally:
