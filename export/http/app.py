@@ -162,7 +162,7 @@ def _readiness(lists: Lists, serving: Serving, now: dt.datetime) -> shapes.Readi
     is_stale, overlay = age > serving.stale_after_hours, lists.overlay
     status: Status = "store_away" if lists.is_store_away else "stale" if is_stale else "ready"
     return shapes.Readiness(
-        status=status, snapshot=snapshot.id, age_hours=age, overlay=None if overlay is None else overlay.id
+        status=status, snapshot=snapshot.id, age_hours=round(age, 4), overlay=None if overlay is None else overlay.id
     )
 
 

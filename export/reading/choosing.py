@@ -162,4 +162,4 @@ class Choosing:
         if now is None:
             return None, None
         age = age_hours(as_of, now)
-        return age, age > self._stale_after
+        return round(age, 4), age > self._stale_after

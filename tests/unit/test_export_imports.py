@@ -12,7 +12,8 @@ start = time.process_time()
 import export.lookup, export.stores.opening
 print(json.dumps([time.process_time() - start, sorted(name.partition('.')[0] for name in sys.modules)]))
 """
-FORBIDDEN = {"pyspark", "lightgbm", "implicit", "scipy", "pyarrow", "pandas", "boto3", "dagster", "great_expectations"}
+FORBIDDEN = {"pyspark", "lightgbm", "implicit", "scipy", "pyarrow", "pandas", "boto3", "dagster", "great_expectations",
+             "fastapi", "pydantic", "uvicorn", "prometheus_client"}  # fmt: skip
 
 
 def test_a_lookup_needs_neither_spark_nor_a_model_nor_arrow() -> None:
