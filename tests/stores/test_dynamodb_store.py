@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -140,3 +141,17 @@ def test_an_item_that_is_gone_is_found(place: InTable, publish: Publish) -> None
         store.verify(made.snapshot)
     with pytest.raises(SnapshotCorrupt, match="differs from the build"):
         publish(store, 1, rows())
+
+
+def test_a_whole_chunk_of_other_bytes_is_found(place: InTable, publish: Publish) -> None:
+    """Its own checksum is right and the manifest's is not: neither opened nor verified."""
+    store = opened(place)
+    made = publish(store, 1, rows())
+    (key,) = keys_of(place, f"larder#{made.snapshot}#items.bin")
+    client = processes.client("dynamodb", place.endpoint)
+    data = b"x" * made.manifest.files["items.bin"].bytes
+    item = {"pk": {"S": key[0]}, "sk": {"S": key[1]}, "data": {"B": data}, "crc": {"N": str(zlib.crc32(data))}}
+    client.put_item(TableName=place.table, Item=item)
+    for look in (store.open, store.verify):
+        with pytest.raises(SnapshotCorrupt, match="differs from the manifest"):
+            look(made.snapshot)

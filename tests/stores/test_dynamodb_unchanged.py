@@ -127,3 +127,20 @@ def test_an_erased_user_is_in_no_snapshot(place: InTable, publish: Publish) -> N
     for name in names:
         assert store.verify(name).n_users == 3
     assert publish(store, 3, rows()[2:3]).numbers["lists_written"] == 0
+
+
+def test_a_user_whom_the_filter_takes_for_changed_costs_one_more_read(
+    place: InTable, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a filter that takes everybody, each list is still found where it lies, by one user and by many."""
+    publish(opened(place), 1, rows())
+    made = publish(opened(place, changed_only="exact"), 2, rows({"bob": [0, 1]}))
+    monkeypatch.setattr("export.stores.dynamodb.changes.UserFilter.may_have", lambda *_: True)
+    reader = opened(place).open(made.snapshot)
+    with faults.watched() as requests:
+        assert [reader.find(user) is not None for user in ("ann", "bob", "cat")] == [True, True, True]
+    assert len(requests) == 2 + 1 + 2
+    with faults.watched() as requests:
+        page = reader.prefetched(["ann", "bob", "cat"])
+    assert len(requests) == 2
+    assert [page.find(user) is not None for user in ("ann", "bob", "cat")] == [True, True, True]
