@@ -9,8 +9,7 @@ from __future__ import annotations
 import mmap
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +51,20 @@ def encode_items(entries: Iterable[tuple[int, Item]], n: int) -> bytes:
     return b"".join((HEAD.pack(MAGIC, VERSION, 0, n, 0), offsets.tobytes(), crcs.tobytes(), *blobs))
 
 
+class _Cache(dict[int, Item]):
+    """Items that were read, up to `CACHED_ITEMS`; then it starts anew. Cheaper to ask than a cache that keeps order."""
+
+    def __init__(self, read: Callable[[int], Item]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, index: int) -> Item:
+        if len(self) >= CACHED_ITEMS:
+            self.clear()
+        made = self[index] = self._read(index)
+        return made
+
+
 class ItemDictionary:
     """The items of a snapshot, read as they are asked for; safe to share between threads."""
 
@@ -74,7 +87,7 @@ class ItemDictionary:
         self._offsets = view[HEAD.size : HEAD.size + 8 * (self.n + 1)].cast("Q")
         self._crcs = view[HEAD.size + 8 * (self.n + 1) : self._entries].cast("I")
         self._decode = msgspec.msgpack.Decoder(Item).decode
-        self.get = lru_cache(maxsize=CACHED_ITEMS)(self._get)
+        self.get = _Cache(self._get).__getitem__
 
     def _get(self, index: int) -> Item:
         """The item at `index`.

@@ -33,7 +33,7 @@ class PackedUser(NamedTuple):
     def rows(self, placement: str, k: int) -> Rows | None:
         """The best `k` of the user's own list, or None where there is none or it is empty."""
         reader = self.reader
-        made = unpack_list(self.record, reader.placements[placement], reader.manifest.widths, k)
+        made = unpack_list(self.record, reader.placements[placement], reader.widths, k)
         if made is None or not made.items:
             return None
         return reader.shown(made, reader.manifest.reasons, self.segment)
@@ -46,6 +46,7 @@ class PackedReader(ABC):
         """A reader of the snapshot that `manifest` describes, at `where`."""
         self.where: Final = where
         self.manifest: Final = manifest
+        self.widths: Final = manifest.widths
         self.id: Final = manifest.snapshot_id
         self.placements: Final = {name: i for i, name in enumerate(manifest.placements)}
         self._items = items
