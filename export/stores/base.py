@@ -262,7 +262,7 @@ class Store(Protocol):
         ...
 
     def retain(self, *, keep: int, grace_seconds: float, by: str, at: str) -> list[str]:
-        """Ids deleted, ascending; see `export.stores.state.retain`. What crashes left behind goes too.
+        """Ids deleted, ascending; see `export.stores.moves.retain`. What crashes left behind goes too.
 
         Args:
             keep: snapshots kept beside the current one.

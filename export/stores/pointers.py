@@ -6,14 +6,16 @@ that a crash after a swap costs nothing: the next mover, or a reader of the hist
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from contracts.errors import PublishRefused, SnapshotMissing, StoreUnreachable
-from export.stores import state
+from export.stores import moves, state
 from export.stores.state import Act, Channels, Event, Pointer
 
+LOG: Final = logging.getLogger("larder.store")
 MAX_ROUNDS: Final = 50
 
 
@@ -71,13 +73,23 @@ def move(cell: PointerCell, make: Callable[[Pointer | None], Pointer | None]) ->
         if made is None or made == current:
             return current
         if _swap(cell, made, token):
-            cell.record(made.last)
+            _record_made(cell, made.last)
             return made
     raise PublishRefused(
         f"Others moved the pointer {MAX_ROUNDS} times meanwhile",
         where=cell.where,
         todo="Look who does, then try again.",
     )
+
+
+def _record_made(cell: PointerCell, event: Event) -> None:
+    """The event stands in the history; where the store went away after the swap, the next mover writes it."""
+    try:
+        cell.record(event)
+    except StoreUnreachable as error:
+        LOG.warning(
+            "%s moved, but its history lacks move %d until the next: %s", cell.where, event.sequence, error.what
+        )
 
 
 def history(cell: PointerCell, last: int | None = None) -> list[Event]:
@@ -93,9 +105,20 @@ def _swap(cell: PointerCell, made: Pointer, token: Any) -> bool:
     try:
         return cell.swap(made, token) or _is_made(cell, made)
     except StoreUnreachable:
-        if not _is_made(cell, made):
+        if not _is_made_at_last(cell, made):
             raise
         return True
+
+
+def _is_made_at_last(cell: PointerCell, made: Pointer) -> bool:
+    try:
+        return _is_made(cell, made)
+    except StoreUnreachable as error:
+        raise StoreUnreachable(
+            f"{error.what}; it is not known whether the pointer moved",
+            where=cell.where,
+            todo="Look at `larder status` when it answers again, before anything else.",
+        ) from None
 
 
 def _is_made(cell: PointerCell, made: Pointer) -> bool:
@@ -151,7 +174,7 @@ class MovedStore(ABC):
         def make(current: Pointer | None) -> Pointer:
             # After the read and not before it: what retention takes away in between fails the swap.
             self.check_present(snapshot)
-            return state.flip(current, snapshot, expected=expected, act=act)
+            return moves.flip(current, snapshot, expected=expected, act=act)
 
         return self._moved(make)
 
@@ -168,14 +191,14 @@ class MovedStore(ABC):
                     where=self.where,
                     todo="Look at the history, then roll back again if this snapshot is bad too.",
                 )
-            return state.rollback(current, present=self.snapshots(), act=act)
+            return moves.rollback(current, present=self.snapshots(), act=act)
 
         return self._moved(make)
 
     def release(self, *, by: str, reason: str, at: str) -> Pointer:
         """The pointer with its hold lifted."""
         act = Act(by=by, at=at, reason=reason)
-        return self._moved(lambda current: state.release(current, act=act))
+        return self._moved(lambda current: moves.release(current, act=act))
 
     def pin(self, snapshot: str, *, by: str, reason: str, at: str) -> Pointer:
         """The pointer; retention keeps the snapshot."""
@@ -183,14 +206,14 @@ class MovedStore(ABC):
 
         def make(current: Pointer | None) -> Pointer:
             self.check_present(snapshot)
-            return state.pin(current, snapshot, act=act)
+            return moves.pin(current, snapshot, act=act)
 
         return self._moved(make)
 
     def unpin(self, snapshot: str, *, by: str, reason: str, at: str) -> Pointer:
         """The pointer; retention may delete the snapshot again."""
         act = Act(by=by, at=at, reason=reason)
-        return self._moved(lambda current: state.unpin(current, snapshot, act=act))
+        return self._moved(lambda current: moves.unpin(current, snapshot, act=act))
 
     def rollout(self, channels: Channels, *, by: str, reason: str, at: str) -> Pointer:
         """The pointer with these channels."""
@@ -199,7 +222,7 @@ class MovedStore(ABC):
         def make(current: Pointer | None) -> Pointer:
             for name in filter(None, (channels.canary, channels.shadow)):
                 self.check_present(name)
-            return state.rollout(current, channels, act=act)
+            return moves.rollout(current, channels, act=act)
 
         return self._moved(make)
 
@@ -209,13 +232,13 @@ class MovedStore(ABC):
 
         def make(current: Pointer | None) -> Pointer | None:
             present = self.snapshots()
-            return state.retain(current, present=present, keep=keep, grace_seconds=grace_seconds, act=act)
+            return moves.retain(current, present=present, keep=keep, grace_seconds=grace_seconds, act=act)
 
         pointer = move(self.cell, make)
         gone = [] if pointer is None else list(pointer.removing)
         self.remove(gone, at=at, grace_seconds=grace_seconds)
         if gone:
-            self._moved(lambda current: state.removed(current, gone))
+            self._moved(lambda current: moves.removed(current, gone))
         return gone
 
     def check_publishable(self, snapshot: str) -> None:

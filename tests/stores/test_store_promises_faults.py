@@ -13,6 +13,7 @@ import pytest
 from contracts.errors import EnvironmentUnfit, LarderError, StoreDenied, StoreUnreachable
 from export.stores.base import Store
 from export.stores.retrying import Waiting
+from export.stores.state import Pointer
 from tests.stores import nights, places
 from tests.stores.nights import Night
 from tests.stores.places import Place
@@ -95,13 +96,66 @@ def test_a_server_that_stays_away_is_named_within_the_deadline(
                 nights.run(store, made[1], by="second")
             except StoreUnreachable as caught:
                 error = caught
-        assert error is not None or name == "cut_short"  # an empty reply cannot be cut short
         assert error is None or "tries" in error.what
         assert time.now < DEADLINE + TIMEOUT_SECONDS
         assert seen.n_failed <= 2 * 6  # tries of the call that failed, and of the look whether it was made
         pointer = place.store().pointer()
         assert pointer is not None
         assert pointer.snapshot in ({made[0].id, made[1].id} if error else {made[1].id})
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_rollback_whose_reply_is_lost_is_made_once(far: Callable[[], Place], made: list[Night], n: int) -> None:
+    """For every request, once or until its deadline: no error where the pointer moved, an error where it did not.
+
+    Moved once: the bad night alone is quarantined, and the history has one rollback.
+    """
+    number, reached = 0, True
+    while reached:
+        number += 1
+        place, time = far(), Time()
+        for night in made[:3]:
+            nights.run(place.store(), night)
+        store, error = opened(place, time), None
+        with injected(FAULTS["reply_lost"], time, first=number, n=n) as seen:
+            try:
+                store.rollback(by="on-call", reason="bad", at=nights.AT)
+            except StoreUnreachable as caught:
+                error = caught
+        reached = seen.n_failed > 0
+        pointer = place.store().pointer()
+        assert pointer is not None
+        assert (pointer.snapshot == made[2].id) == (error is not None)
+        assert n > 1 or error is None
+        if error is None:
+            assert (pointer.snapshot, pointer.quarantined) == (made[1].id, (made[2].id,))
+            assert [event.kind for event in place.store().history()] == ["flip", "flip", "flip", "rollback"]
+    assert number > 4
+
+
+def test_a_move_of_which_nobody_knows_is_said_to_be_unknown(far: Callable[[], Place], made: list[Night]) -> None:
+    """The swap is made, and then the store answers nothing any more: the error sends the person to look first."""
+    place, time = far(), Time()
+    for night in made[:2]:
+        nights.run(place.store(), night)
+    store = opened(place, time)
+    real = store.cell.swap  # type: ignore[attr-defined]
+
+    def swap(pointer: Pointer, token: Any) -> bool:
+        real(pointer, token)
+        raise StoreUnreachable("PutObject failed", where="test", todo="test")
+
+    def read() -> Any:
+        raise StoreUnreachable("GetObject failed", where="test", todo="test")
+
+    def away(pointer: Pointer, token: Any) -> bool:
+        store.cell.read = read  # type: ignore[attr-defined]
+        return swap(pointer, token)
+
+    store.cell.swap = away  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnreachable, match="not known whether") as caught:
+        store.rollback(by="on-call", reason="bad", at=nights.AT)
+    assert "larder status" in caught.value.todo
 
 
 def test_the_waits_are_random_and_capped(far: Callable[[], Place], made: list[Night]) -> None:

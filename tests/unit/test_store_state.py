@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec.structs import replace
 
 from contracts.errors import InputInvalid, PublishRefused, SnapshotCorrupt, SnapshotMissing
-from export.stores import state
+from export.stores import moves, state
 from export.stores.state import Act, Channels, Event, Pointer, Retired
 
 AT = "2026-01-02T03:04:05Z"
@@ -30,7 +30,7 @@ def after_flips(*names: str) -> Pointer:
     """The state after flips to the names."""
     pointer = None
     for name in names:
-        pointer = state.flip(pointer, name, expected=pointer, act=act())
+        pointer = moves.flip(pointer, name, expected=pointer, act=act())
     assert pointer is not None
     return pointer
 
@@ -52,38 +52,38 @@ def test_a_flip_back_to_an_earlier_one_leaves_it_once() -> None:
 
 def test_nothing_to_change_gives_the_same_state() -> None:
     """Flip to the current, release of what is not held, pin of the pinned, unpin of the free, retention of nothing."""
-    pointer = state.pin(after_flips(A, B), A, act=act())
-    assert state.flip(pointer, B, expected=None, act=act()) is pointer
-    assert state.release(pointer, act=act()) is pointer
-    assert state.pin(pointer, A, act=act()) is pointer
-    assert state.unpin(pointer, C, act=act()) is pointer
-    assert state.rollout(pointer, pointer.channels, act=act()) is pointer
-    assert state.retain(pointer, present=[A, B], keep=1, grace_seconds=0, act=act()) is pointer
-    assert state.retain(None, present=[A], keep=1, grace_seconds=0, act=act()) is None
+    pointer = moves.pin(after_flips(A, B), A, act=act())
+    assert moves.flip(pointer, B, expected=None, act=act()) is pointer
+    assert moves.release(pointer, act=act()) is pointer
+    assert moves.pin(pointer, A, act=act()) is pointer
+    assert moves.unpin(pointer, C, act=act()) is pointer
+    assert moves.rollout(pointer, pointer.channels, act=act()) is pointer
+    assert moves.retain(pointer, present=[A, B], keep=1, grace_seconds=0, act=act()) is pointer
+    assert moves.retain(None, present=[A], keep=1, grace_seconds=0, act=act()) is None
 
 
 def test_a_hold_stops_a_flip_and_a_growing_canary() -> None:
     """Less exposure is allowed, more is not, nor is another canary."""
-    pointer = state.rollout(after_flips(A), Channels(canary=B, exposure=25), act=act())
+    pointer = moves.rollout(after_flips(A), Channels(canary=B, exposure=25), act=act())
     held = replace(pointer, held="rolled back: x")
     with pytest.raises(PublishRefused, match="held"):
-        state.flip(held, B, expected=held, act=act())
+        moves.flip(held, B, expected=held, act=act())
     with pytest.raises(PublishRefused, match="held"):
-        state.rollout(held, Channels(canary=B, exposure=50), act=act())
+        moves.rollout(held, Channels(canary=B, exposure=50), act=act())
     with pytest.raises(PublishRefused, match="held"):
-        state.rollout(held, Channels(canary=C, exposure=5), act=act())
-    assert state.rollout(held, Channels(canary=B, exposure=10), act=act()).channels.exposure == 10
-    assert state.rollout(held, Channels(), act=act()).previous == (Retired(snapshot=B, at=AT, was_current=False),)
+        moves.rollout(held, Channels(canary=C, exposure=5), act=act())
+    assert moves.rollout(held, Channels(canary=B, exposure=10), act=act()).channels.exposure == 10
+    assert moves.rollout(held, Channels(), act=act()).previous == (Retired(snapshot=B, at=AT, was_current=False),)
 
 
 def test_a_rollback_ends_the_canary_and_never_goes_to_one() -> None:
     """The canary's readers get the good one too; a canary that was never current is no goal."""
-    pointer = state.rollout(after_flips(A, B), Channels(canary=C, exposure=5, salt="s"), act=act())
-    back = state.rollback(pointer, present=[A, B, C], act=act())
+    pointer = moves.rollout(after_flips(A, B), Channels(canary=C, exposure=5, salt="s"), act=act())
+    back = moves.rollback(pointer, present=[A, B, C], act=act())
     assert (back.snapshot, back.quarantined, back.channels) == (A, (B,), Channels(salt="s"))
     assert [(old.snapshot, old.was_current) for old in back.previous] == [(B, True), (C, False)]
     with pytest.raises(PublishRefused, match="no earlier"):
-        state.rollback(state.release(back, act=act()), present=[A, B, C], act=act())
+        moves.rollback(moves.release(back, act=act()), present=[A, B, C], act=act())
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_retention_by_hand(seconds_later: int, keep: int, removing: tuple[str, .
     """Three nights, retired at once: the grace first, then so many kept."""
     pointer: Pointer | None = None
     for name in (A, B, C):
-        pointer = state.flip(pointer, name, expected=pointer, act=act(at(0)))
-    made = state.retain(pointer, present=[A, B, C], keep=keep, grace_seconds=3600, act=act(at(seconds_later)))
+        pointer = moves.flip(pointer, name, expected=pointer, act=act(at(0)))
+    made = moves.retain(pointer, present=[A, B, C], keep=keep, grace_seconds=3600, act=act(at(seconds_later)))
     assert made is not None
     assert made.removing == removing
-    assert state.removed(made, removing).removing == ()
+    assert moves.removed(made, removing).removing == ()
 
 
 def test_a_wrong_time_is_refused() -> None:
@@ -127,6 +127,7 @@ class Moves(RuleBasedStateMachine):
         self.present: set[str] = set()
         self.ever_bad: set[str] = set()
         self.left_at: dict[str, int] = {}
+        self.pins: set[str] = set()
         self.clock = 0
         self.n = 0
 
@@ -156,51 +157,53 @@ class Moves(RuleBasedStateMachine):
         """A night."""
         if self.pointer is None or name not in self.pointer.removing:
             self.present.add(name)
-            self.make(lambda act: state.flip(self.pointer, name, expected=self.pointer, act=act))
+            self.make(lambda act: moves.flip(self.pointer, name, expected=self.pointer, act=act))
 
     @rule()
     def rollback(self) -> None:
         """The current one is bad."""
         before = self.pointer
-        self.make(lambda act: state.rollback(self.pointer, present=self.present, act=act))
+        self.make(lambda act: moves.rollback(self.pointer, present=self.present, act=act))
         if before is not None and self.pointer is not before:
             self.ever_bad.add(before.snapshot)
 
     @rule()
     def release(self) -> None:
         """A person lifts the hold."""
-        self.make(lambda act: state.release(self.pointer, act=act))
+        self.make(lambda act: moves.release(self.pointer, act=act))
 
     @rule(name=NAMES)
     def pin(self, name: str) -> None:
         """A campaign begins."""
         if name in self.present:
-            self.make(lambda act: state.pin(self.pointer, name, act=act))
+            self.make(lambda act: moves.pin(self.pointer, name, act=act))
+            self.pins |= {name} & {*(self.pointer.pinned if self.pointer else ())}
 
     @rule(name=NAMES)
     def unpin(self, name: str) -> None:
         """A campaign ends."""
-        self.make(lambda act: state.unpin(self.pointer, name, act=act))
+        self.make(lambda act: moves.unpin(self.pointer, name, act=act))
+        self.pins -= {name}
 
-    @rule(canary=NAMES, exposure=st.sampled_from([0, 5, 100]))
-    def rollout(self, canary: str, exposure: Any) -> None:
-        """A canary."""
-        if canary in self.present:
-            channels = Channels(canary=canary, exposure=exposure)
-            self.make(lambda act: state.rollout(self.pointer, channels, act=act))
+    @rule(canary=NAMES | st.just(""), shadow=NAMES | st.just(""), exposure=st.sampled_from([0, 5, 100]))
+    def rollout(self, canary: str, shadow: str, exposure: Any) -> None:
+        """A canary, a shadow, or the end of both."""
+        if {canary, shadow} - {""} <= self.present:
+            channels = Channels(canary=canary, exposure=exposure, shadow=shadow)
+            self.make(lambda act: moves.rollout(self.pointer, channels, act=act))
 
     @rule(keep=st.integers(0, 2))
     def retain(self, keep: int) -> None:
         """What goes is neither read, pinned nor a goal, and nobody read it for the grace."""
         goals = [] if self.pointer is None else self.pointer.good_previous(self.present)[:keep]
-        self.make(lambda act: state.retain(self.pointer, present=self.present, keep=keep, grace_seconds=1800, act=act))
+        self.make(lambda act: moves.retain(self.pointer, present=self.present, keep=keep, grace_seconds=1800, act=act))
         if self.pointer is None or not self.pointer.removing:
             return
         gone = {*self.pointer.removing}
-        assert not gone & {*self.served(), *self.pointer.pinned, *goals}
+        assert not gone & {*self.served(), *self.pins, *goals}
         assert all(self.clock - self.left_at[name] >= 1800 for name in gone if name in self.left_at)
         self.present -= gone
-        self.pointer = state.removed(self.pointer, gone)
+        self.pointer = moves.removed(self.pointer, gone)
 
     @invariant()
     def what_is_served_is_there_and_good(self) -> None:
@@ -218,4 +221,4 @@ class Moves(RuleBasedStateMachine):
 
 
 TestMoves = Moves.TestCase
-TestMoves.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestMoves.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
