@@ -100,7 +100,9 @@ def dynalite(folder: Path) -> Iterator[str]:
     if not script.exists():
         subprocess.run(["npm", "ci"], cwd=HERE, check=True, capture_output=True, timeout=300)  # noqa: S607
     (port,) = free_ports(1)
-    command = ["node", str(script), "--port", str(port), "--host", "127.0.0.1", "--createTableMs", "50"]
+    guard = str(HERE / "survive.cjs")
+    command = ["node", "--require", guard, str(script), "--port", str(port), "--host", "127.0.0.1"]
+    command += ["--createTableMs", "50"]
     endpoint = f"http://127.0.0.1:{port}"
     with running(command, folder):
         wait_for(client("dynamodb", endpoint).list_tables)
