@@ -30,8 +30,10 @@ def run(sizes: Sizes) -> Result:
     with tempfile.TemporaryDirectory(prefix="larder-bench-") as name:
         shop = make_shop(Path(name), sizes)
         nights = [shop.store.snapshots()[0], shop.store.publish(shop.build, blessing=shop.blessing).snapshot]
-        with _serving(shop.root) as url:
+        with _serving(shop.root) as (url, pid):
+            before = _cpu_seconds(pid)
             loads = [_load(shop, url, sizes, nights[(turn + 1) % 2]) for turn in range(sizes.repeats)]
+            spent = _cpu_seconds(pid) - before
     samples = [float(np.percentile(load.latencies, 99)) for load in loads]
     return result(
         "http_p99_ms", {"ours": samples, "peer": [LIMIT_SECONDS]}, peer_name="the limit, 20 ms",
@@ -41,6 +43,7 @@ def run(sizes: Sizes) -> Result:
         "server and load share the cores",
         versions=versions("fastapi", "uvicorn", "msgspec"),
         facts={
+            "server_cpu_ms_a_request": spent / sum(len(load.latencies) for load in loads) * 1000,
             "errors": float(sum(load.n_errors for load in loads)),
             "p50_ms": float(np.median([np.median(load.latencies) for load in loads])) * 1000,
             "slowest_ms": max(max(load.latencies) for load in loads) * 1000,
@@ -65,9 +68,15 @@ def _load(shop: Shop, url: str, sizes: Sizes, next_night: str) -> Load:
     )
 
 
+def _cpu_seconds(pid: int) -> float:
+    """Processor seconds that a process spent so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def _serving(root: Path) -> Iterator[str]:
-    """The URL of a server of its own process, which ends with the block."""
+def _serving(root: Path) -> Iterator[tuple[str, int]]:
+    """The URL of a server and the id of its process, which ends with the block."""
     command = [sys.executable, "-m", "jobs.cli", "--root", str(root), "serve", "--port", "0", "--per-second", "0"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LARDER_", "SERVE_"))}
     with subprocess.Popen(command, env=kept, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
@@ -75,6 +84,6 @@ def _serving(root: Path) -> Iterator[str]:
             line = process.stderr.readline() if process.stderr else ""
             if not line.startswith("serving "):
                 raise RuntimeError(f"the server did not start: {line}")
-            yield line.split()[1]
+            yield line.split()[1], process.pid
         finally:
             process.terminate()
