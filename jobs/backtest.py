@@ -16,8 +16,10 @@ from contracts.errors import InputMissing
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
+from features.user_rows import with_candidates
 from jobs import ingest_events, lake, metric_tables, storage, update_interactions
 from jobs.evaluate_holdout import headlines
+from jobs.kitchens import users_of
 from jobs.measure import measure, plan_of, truth_frame
 from jobs.paths import layout_of
 from models.measures import FULL, Row
@@ -64,9 +66,10 @@ def _measure(spark: SparkSession, settings: Settings, layout: Layout, *, cut: dt
     known = cut - dt.timedelta(days=1)
     lists = storage.read_as_of(spark, layout, tables.TOP_N_LISTS, known)
     ranked = storage.read_as_of(spark, layout, tables.RANKED, known)
+    users = with_candidates(users_of(spark, layout, known), storage.read_as_of(spark, layout, tables.CANDIDATES, known))
     truth = truth_frame(spark, settings, as_of=known, cut=cut, days=days).persist()
     try:
-        rows = measure(spark, settings, cut=cut, truth=truth, lists=lists, ranked=ranked)
+        rows = measure(spark, settings, cut=cut, users=users, truth=truth, lists=lists, ranked=ranked)
     finally:
         truth.unpersist()
     if not rows:
@@ -75,7 +78,7 @@ def _measure(spark: SparkSession, settings: Settings, layout: Layout, *, cut: dt
 
 
 def _require_lists(layout: Layout, known: dt.date) -> None:
-    for table in (tables.TOP_N_LISTS, tables.RANKED):
+    for table in (tables.TOP_N_LISTS, tables.RANKED, tables.CANDIDATES):
         if known not in lake.dates(layout, table):
             raise InputMissing(
                 f"There are no lists as of {known}, the day before the cut.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -66,6 +67,8 @@ def _options(
 
 def main() -> None:
     """Runs the command and exits with one of `contracts.errors.ExitCode`; with --json wrong usage is an object too."""
+    # Threads that wait by spinning steal the cores that they wait for when the machine has other work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if "--json" not in sys.argv[1:]:
         app()
         return

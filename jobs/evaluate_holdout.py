@@ -7,7 +7,6 @@ import time
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from contracts import tables
 from contracts.errors import InputMissing
@@ -19,7 +18,7 @@ from jobs.artifacts import SharedFolder
 from jobs.kernels.blocks import candidates_of
 from jobs.kernels.ranking import Boosters, rank
 from jobs.kitchens import kitchen_of, users_of
-from jobs.measure import measure, plan_of, to_frame, truth_frame
+from jobs.measure import among, measure, plan_of, to_frame, truth_frame
 from jobs.paths import layout_of
 from jobs.rerank_lists import list_frame
 from jobs.train_ranker import window_cuts
@@ -79,12 +78,14 @@ def _measure(spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt
     layout, known = layout_of(settings), cut - dt.timedelta(days=1)
     windows.stage(spark, settings, layout, known, anew=False)
     truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
-    ranked = _ranked(spark, settings, truth, known=known, as_of=as_of).persist(StorageLevel.MEMORY_AND_DISK)
+    users = _with_candidates(spark, settings, truth, known=known).persist(StorageLevel.MEMORY_AND_DISK)
+    ranked = _ranked(spark, settings, users, known=known, as_of=as_of).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         lists = list_frame(spark, settings, ranked, as_of=known)
-        rows = measure(spark, settings, cut=cut, truth=truth, lists=lists, ranked=ranked)
+        rows = measure(spark, settings, cut=cut, users=users, truth=truth, lists=lists, ranked=ranked)
     finally:
         ranked.unpersist()
+        users.unpersist()
         truth.unpersist()
     if not rows:
         raise InputMissing(
@@ -95,8 +96,16 @@ def _measure(spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt
     return rows
 
 
-def _ranked(spark: SparkSession, settings: Settings, truth: DataFrame, *, known: dt.date, as_of: dt.date) -> DataFrame:
-    """Rows like `ranked` for the users of `truth` alone, so that the cost does not grow with the shop."""
+def _with_candidates(spark: SparkSession, settings: Settings, truth: DataFrame, *, known: dt.date) -> DataFrame:
+    """The users of `truth` alone with their candidates, so that the cost does not grow with the shop."""
+    layout = layout_of(settings)
+    counted = among(users_of(spark, layout, known), truth)
+    users = counted.repartition(spark.sparkContext.defaultParallelism, "user_idx")
+    return with_candidates(users, candidates_of(users, kitchen_of(spark, settings, layout, known)))
+
+
+def _ranked(spark: SparkSession, settings: Settings, users: DataFrame, *, known: dt.date, as_of: dt.date) -> DataFrame:
+    """Rows like `ranked` by the ranker of `as_of` that never saw the window."""
     layout = layout_of(settings)
     folder = layout.artifact("ranker", as_of)
     if not folder.is_dir():
@@ -104,9 +113,6 @@ def _ranked(spark: SparkSession, settings: Settings, truth: DataFrame, *, known:
             f"There is no ranker as of {as_of}.", where=str(folder), todo=f"Run `larder train-ranker --as-of {as_of}`."
         )
     artifact.verify(folder)
-    kitchen = kitchen_of(spark, settings, layout, known)
-    counted = users_of(spark, layout, known).join(F.broadcast(truth.select("user_idx")), "user_idx", "left_semi")
-    users = counted.repartition(spark.sparkContext.defaultParallelism, "user_idx")
     boosters = Boosters(SharedFolder(spark, folder).open, "holdout")
-    proposed = with_candidates(users, candidates_of(users, kitchen))
-    return rank(proposed, kitchen, boosters, settings.placements, repeats=settings.shop.repeats)
+    kitchen = kitchen_of(spark, settings, layout, known)
+    return rank(users, kitchen, boosters, settings.placements, repeats=settings.shop.repeats)

@@ -16,7 +16,7 @@ from features import holdout
 from jobs import storage
 from jobs.build_features import catalogue_as_of
 from jobs.kernels import measuring
-from jobs.kitchens import kitchen_of, users_of
+from jobs.kitchens import kitchen_of
 from jobs.paths import layout_of
 from models import metrics
 from models.bootstrap import intervals
@@ -40,6 +40,7 @@ def measure(
     settings: Settings,
     *,
     cut: dt.date,
+    users: DataFrame,
     truth: DataFrame,
     lists: DataFrame,
     ranked: DataFrame,
@@ -52,24 +53,27 @@ def measure(
     Args:
         spark: session.
         settings: what is measured.
-        cut: first day of the window; artifacts and features of the day before are there.
+        cut: first day of the window; artifacts of the day before are there.
+        users: the result of `with_candidates` as of the day before; those without truth are left out.
         truth: the result of `truth_frame`; used more than once, so better persisted.
         lists: `placement`, `user_idx`, `item_idx` (best first) as a person would have seen them.
         ranked: the same with all that the ranker scored, for AUC.
 
     Raises:
-        InputMissing: artifacts or features of the day before `cut` are not there.
+        InputMissing: artifacts of the day before `cut` are not there.
     """
     known = cut - dt.timedelta(days=1)
     kitchen = kitchen_of(spark, settings, layout_of(settings), known)
     judged = measuring.with_lists(truth, plan_of(settings), lists, ranked)
-    users = users_of(spark, layout_of(settings), known).join(
-        F.broadcast(truth.select("user_idx")), "user_idx", "left_semi"
-    )
-    spread = users.join(judged, "user_idx").repartition(spark.sparkContext.defaultParallelism, "user_idx")
+    spread = among(users, truth).join(judged, "user_idx").repartition(spark.sparkContext.defaultParallelism, "user_idx")
     table = measuring.measured(spread, kitchen, plan_of(settings)).toArrow().sort_by("user_idx")
     rows = _rows(table, settings, int(kitchen.catalogue().allowed.sum())) if table.num_rows else []
     return [{"cut": cut, **row} for row in rows]
+
+
+def among(users: DataFrame, truth: DataFrame) -> DataFrame:
+    """The rows of `users` that `truth` has."""
+    return users.join(F.broadcast(truth.select("user_idx")), "user_idx", "left_semi")
 
 
 def to_frame(spark: SparkSession, rows: list[Row]) -> DataFrame:

@@ -50,18 +50,18 @@ def measured(users: DataFrame, kitchen: Kitchen, plan: Plan) -> DataFrame:
     `tops` are the first k items of every system in the order of `list_keys`, k places each, empty ones -1.
 
     Args:
-        users: the result of `user_frame` with `truth_all`, `truth_new` and the columns of `with_lists`.
-        kitchen: artifacts of the day before the window; candidates are made again from them.
+        users: the result of `with_candidates` with `truth_all`, `truth_new` and the columns of `with_lists`.
+        kitchen: artifacts of the day before the window.
         plan: what is measured.
     """
-    per_source = kitchen.settings.per_source
+    n_sources = len(kitchen.settings.sources)
 
     def measure_blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         opened = kitchen.catalogue()
         assortment = assortment_of(opened.number("buyers_28"), opened.allowed)
         for batch in batches:
             users_block = read_block(batch, opened.items.n_items)
-            made = candidates.generate(users_block, kitchen.sources(), per_source)
+            made = candidates.read(batch, n_sources)
             numbers, tops = _matrices(_block(batch, users_block, made, plan), plan, assortment)
             columns = [batch.column("user_idx"), _rows_of(numbers, pa.float32()), _rows_of(tops, pa.int32())]
             yield pa.RecordBatch.from_arrays(columns, names=["user_idx", "numbers", "tops"])
