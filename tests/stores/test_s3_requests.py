@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from contracts.errors import SnapshotCorrupt, SnapshotMissing, StoreUnreachable
+from contracts.errors import LarderError, SnapshotCorrupt, SnapshotMissing, StoreUnreachable
 from export.stores.objects import Bucket, Objects
 from export.stores.retrying import Retrying, Waiting
 from export.stores.s3 import S3Store
@@ -17,7 +17,7 @@ from tests.stores import nights, places
 from tests.stores.nights import AT, USERS, Night
 from tests.stores.places import InS3
 from tests.stores.servers import processes
-from tests.stores.servers.faults import FAULTS, Time, injected, reply_lost, watched
+from tests.stores.servers.faults import FAULTS, Time, answered, injected, reply_lost, watched
 from tests.stores.servers.strict_s3 import Refused, Strict
 
 PART = 5 << 20
@@ -179,6 +179,27 @@ def test_an_upload_whose_reply_is_lost_is_whole(objects: Objects, tmp_path: Path
         objects.upload("big", tmp_path / "big", part_bytes=PART)
     objects.download("big", tmp_path / "got")
     assert (tmp_path / "got").read_bytes() == BIG
+
+
+def test_an_upload_that_the_server_forgot_is_whole_or_an_error(objects: Objects, tmp_path: Path) -> None:
+    """NoSuchUpload after a completion whose reply was lost is none; without the object it is one, and is aborted."""
+    (tmp_path / "big").write_bytes(BIG)
+    forgotten = answered(404, "NoSuchUpload")
+
+    def completed(send: Any, session: Any, request: Any, time: Time) -> Any:
+        _ = send(session, request).content
+        return forgotten(send, session, request, time)
+
+    with injected(completed, Time(), first=5):
+        objects.upload("big", tmp_path / "big", part_bytes=PART)
+    objects.download("big", tmp_path / "got")
+    assert (tmp_path / "got").read_bytes() == BIG
+    with injected(forgotten, Time(), first=5), pytest.raises(LarderError, match="NoSuchUpload"):
+        objects.upload("big-2", tmp_path / "big", part_bytes=PART)
+    assert [entry.name for entry in objects.list("big-2")] == []
+    other = answered(400, "EntityTooSmall")
+    with injected(other, Time(), first=5), pytest.raises(LarderError, match="EntityTooSmall"):
+        objects.upload("big", tmp_path / "big", part_bytes=PART)
 
 
 def test_retention_takes_away_what_a_crash_left(new: Callable[[], InS3], made: list[Night]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from export.stores.state import Channels, Event, Pointer, Retired
 from tests.stores import nights
 from tests.stores.nights import AT, NOBODY, USERS, Night
 from tests.stores.places import Place
+from tests.stores.servers.faults import watched
 
 WHO: dict[str, Any] = {"by": "on-call", "at": AT}
 
@@ -116,6 +118,21 @@ def test_a_rollback_quarantines_and_holds_until_a_release_with_a_reason(place: P
         Event(sequence=5, kind="flip", at=AT, by="night-3", reason="3", snapshot=third, replaced=first),
     ]
     assert store.history(2) == store.history()[-2:]
+
+
+def test_a_rollback_takes_less_than_a_second(place: Place, week: list[Night]) -> None:
+    """Three in a row, the fastest counts: the machine may be busy. Nothing of a snapshot is read or written."""
+    store, seconds = place.store(), []
+    for night in week[1:5]:
+        nights.run(store, night)
+    for number in range(3):
+        began = time.perf_counter()
+        with watched() as requests:
+            store.rollback(by=f"on-call-{number}", reason="bad", at=AT)
+        seconds.append(time.perf_counter() - began)
+        assert len(requests) <= 8
+    assert min(seconds) < 1.0
+    assert store.pointer() == store.flip(week[1].id, expected=None, by="x", reason="x", at=AT)
 
 
 def test_moves_before_the_first_snapshot_are_refused(place: Place, week: list[Night]) -> None:
