@@ -32,8 +32,7 @@ def client(
     service: Literal["s3", "dynamodb"],
     section: Store,
     *,
-    connect_timeout_seconds: float | None = None,
-    read_timeout_seconds: float | None = None,
+    timeout_seconds: float | None = None,
     connections: int = 16,
 ) -> Any:
     """A client of a service, thread-safe. Credentials come from the default chain and are never looked at.
@@ -41,16 +40,15 @@ def client(
     Args:
         service: its name.
         section: region, endpoint and timeouts.
-        connect_timeout_seconds: instead of the section's.
-        read_timeout_seconds: instead of the section's.
+        timeout_seconds: to connect and to read, instead of the section's two.
         connections: kept open for further calls.
 
     Raises:
         SettingsError: region or endpoint is not usable.
     """
     config = Config(
-        connect_timeout=connect_timeout_seconds or section.connect_timeout_seconds,
-        read_timeout=read_timeout_seconds or section.read_timeout_seconds,
+        connect_timeout=timeout_seconds or section.connect_timeout_seconds,
+        read_timeout=timeout_seconds or section.read_timeout_seconds,
         retries={"total_max_attempts": 1, "mode": "standard"},  # export.stores.retrying owns retries
         max_pool_connections=connections,
         tcp_keepalive=True,

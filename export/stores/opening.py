@@ -48,7 +48,7 @@ def _s3(section: Section, waiting: Waiting | None) -> Store:
     waits = waiting or Waiting()
     patient = Bucket(client("s3", section), section.bucket, prefix, Retrying(where, waits))
     timeout = section.lookup_timeout_seconds
-    quick = client("s3", section, connect_timeout_seconds=timeout, read_timeout_seconds=timeout)
+    quick = client("s3", section, timeout_seconds=timeout)
     limits = Limits(attempts=2, first_seconds=0.05, cap_seconds=0.2)
     return S3Store(
         patient,
@@ -82,7 +82,7 @@ def _dynamodb(section: Section, waiting: Waiting | None) -> Store:
     )
     timeout = section.lookup_timeout_seconds
     patient = client("dynamodb", section, connections=2 * section.connections)
-    quick = client("dynamodb", section, connect_timeout_seconds=timeout, read_timeout_seconds=timeout, connections=32)
+    quick = client("dynamodb", section, timeout_seconds=timeout, connections=32)
     limits = Limits(attempts=2, first_seconds=0.05, cap_seconds=QUICK_CAP_SECONDS)
     return TableStore(
         Table(patient, section.table, Retrying(where, waits).within(MOVE_SECONDS)),
