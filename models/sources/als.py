@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from implicit.cpu.topk import topk
-from scipy import sparse
 
 from models.ragged import Bool, Float32, Int32, Int64
-from models.sources.base import Proposals, best
+from models.sources.base import Proposals, best, nothing
+from models.top_scores import top_scores
 from models.user_block import UserBlock
 
 _CHUNK_ROWS = 65_536
@@ -29,14 +28,12 @@ class Als:
     def propose(self, block: UserBlock, n: int) -> Proposals:
         """The `n` best items the user has not bought."""
         query = self._query(block.user_idx)
+        known = np.flatnonzero(np.abs(query).sum(axis=1) > 0)
         n = min(n, len(self._usable))
-        if n == 0 or not block.n_users:
-            return best(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), n)
-        ids, scores = topk(self._factors, query, n, filter_query_items=self._bought(block), num_threads=1)
-        rows = np.repeat(np.arange(block.n_users, dtype=np.int64), n)
-        known = (np.abs(query).sum(axis=1) > 0)[rows]
-        kept = known & (scores.ravel() > np.finfo(np.float32).min / 2)
-        return best(rows[kept], self._usable[ids.ravel()[kept]], scores.ravel()[kept].astype(np.float32), n)
+        if n == 0 or not len(known):
+            return nothing()
+        rows, positions, scores = top_scores(query[known], self._factors, *self._bought(block, known), n)
+        return best(known[rows], self._usable[positions], scores, n)
 
     def score(self, block: UserBlock, rows: Int64, items: Int32) -> Float32:
         """The dot product of each pair; NaN for an item outside the model, 0 for a user outside it."""
@@ -55,10 +52,11 @@ class Als:
         query[inside] = self._users[user_idx[inside]]
         return query
 
-    def _bought(self, block: UserBlock) -> sparse.csr_matrix:
+    def _bought(self, block: UserBlock, known: Int64) -> tuple[Int64, Int32]:
+        """Row among `known`, ascending, and position among the usable items of each pair bought."""
+        row_of = np.full(block.n_users, -1, dtype=np.int64)
+        row_of[known] = np.arange(len(known))
         inside = block.bought.item_idx < len(self._position)
-        columns = self._position[block.bought.item_idx[inside]]
-        usable = columns >= 0
-        rows = block.bought.rows[inside][usable]
-        ones = np.ones(len(rows), dtype=np.float32)
-        return sparse.csr_matrix((ones, (rows, columns[usable])), shape=(block.n_users, len(self._usable)))
+        rows, columns = row_of[block.bought.rows[inside]], self._position[block.bought.item_idx[inside]]
+        usable = (rows >= 0) & (columns >= 0)
+        return rows[usable], columns[usable]
