@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.errors import InputInvalid, SnapshotCorrupt
+from export.comparing import users
+from export.comparing.counting import quantile
+from export.comparing.result import CategoryShift, ChangedUser, Diff, ItemShift, PriceShift, Shown
+from export.comparing.snapshots import Extent, compare
+from export.stores.base import Reader, UserLists
+from export.stores.mapped import MappedReader
+from tests.stores import nights
+from tests.stores.conftest import build_snapshot
+from tests.stores.places import Place
+from tests.stores.tables import row
+
+JAM, MILK, BREAD, TEA, PEAR = 2, 1, 0, 3, 5
+BEFORE: Final = [
+    row("ann", [JAM, MILK, BREAD]),
+    row("bob", [TEA]),
+    row("cat", [MILK, JAM]),
+    row("dan", [BREAD, MILK]),
+]
+AFTER: Final = [
+    row("ann", [JAM, MILK, BREAD]),
+    row("bob", [TEA, PEAR]),
+    row("cat", [JAM, MILK]),
+    row("eve", [BREAD]),
+]
+N_TWENTY: Final = 20
+TWENTY: Final = [f"user-{i:02d}" for i in range(N_TWENTY)]
+FORTY_ITEMS: Final = pa.table({
+    "item_idx": pa.array(range(40), pa.int32()), "item_id": [f"item-{i:02d}" for i in range(40)],
+    "title": [f"Item {i}" for i in range(40)], "category": ["even", "odd"] * 20,
+    "price": [float(i) for i in range(40)], "image_url": [None] * 40,
+})  # fmt: skip
+DRAWN: Final = [
+    "user-02", "user-04", "user-06", "user-07", "user-08", "user-09", "user-12", "user-17", "user-19",
+]  # fmt: skip
+"""Those of the twenty whose keyed hash lies in its lowest quarter."""
+Open = Callable[..., MappedReader]
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Open:
+    """Builds a snapshot of the hand-made shop and opens it."""
+
+    def run(rows: Sequence[dict[str, Any]], **other: Any) -> MappedReader:
+        folder = tmp_path / f"built-{len(list(tmp_path.iterdir()))}"
+        build_snapshot(folder, rows=rows, **other)
+        return MappedReader(folder)
+
+    return run
+
+
+def twenty(shift: int = 0) -> list[dict[str, Any]]:
+    """Twenty users with two items each that nobody else has; the lists joined to users `shift` places further."""
+    lists = [[2 * i, 2 * i + 1] for i in range(N_TWENTY)]
+    return [row(user, lists[(i + shift) % N_TWENTY]) for i, user in enumerate(TWENTY)]
+
+
+def test_every_number_of_two_hand_made_nights(snapshot: Open) -> None:
+    """One user gains an item, one list is reordered, one user leaves, one comes: each number is the one by hand."""
+    made = compare(snapshot(BEFORE, n_eligible_users=5), snapshot(AFTER, day=2, n_eligible_users=8), Extent(k=3))
+    assert (made.k, made.sampled, made.n_looked_at) == (3, 1.0, 5)
+    assert (made.n_users_both, made.n_users_only_before, made.n_users_only_after) == (3, 1, 1)
+    assert (made.before.n_users, made.before.n_eligible_users, str(made.after.as_of)) == (4, 5, "2026-01-02")
+    home = made.placements["home"]
+    assert (home.n_both, home.n_only_before, home.n_only_after) == (3, 1, 1)
+    assert (home.top5_changed, home.top5_reordered) == (1 / 3, 1 / 3)
+    assert (home.overlap_mean, home.overlap_median, home.overlap_p10) == (2.5 / 3, 1.0, 0.5)
+    assert (home.fallback_before, home.fallback_after) == (0.2, 0.5)
+    assert (home.items_moved, home.categories_moved) == (1 / 8, 1 / 8)
+    pear = ItemShift(item_id="-pear", title=None, n_before=0, n_after=1, reach_before=0.0, reach_after=0.25)
+    milk = ItemShift(item_id="milk", title="Milk", n_before=3, n_after=2, reach_before=0.75, reach_after=0.5)
+    assert (home.gaining, home.losing) == ((pear,), (milk,))
+    assert home.categories == (
+        CategoryShift(category="Dairy", before=3 / 8, after=2 / 8),
+        CategoryShift(category=None, before=0.0, after=1 / 8),
+        CategoryShift(category="Bakery", before=2 / 8, after=2 / 8),
+        CategoryShift(category="Pantry", before=3 / 8, after=3 / 8),
+    )
+    assert home.price.before == pytest.approx(13.97 / 8)
+    assert home.price.after == pytest.approx(12.98 / 7)
+    assert home.price.change == pytest.approx(0.061867, abs=1e-6)
+    tea = Shown("tea", "=Tea")
+    bob = ChangedUser(user_id="bob", overlap=0.5, before=(tea,), after=(tea, Shown("-pear", None)))
+    assert home.most_changed == (bob,)
+
+
+def test_a_snapshot_compared_with_itself_changes_nothing(snapshot: Open) -> None:
+    """The same lists on another day: every overlap is 1, every change exactly 0, nobody is named."""
+    made = compare(snapshot(BEFORE), snapshot(BEFORE, day=2))
+    assert made.before.snapshot != made.after.snapshot
+    assert (made.n_users_both, made.n_users_only_before, made.n_users_only_after) == (4, 0, 0)
+    home = made.placements["home"]
+    assert (home.top5_changed, home.top5_reordered) == (0.0, 0.0)
+    assert (home.overlap_mean, home.overlap_median, home.overlap_p10) == (1.0, 1.0, 1.0)
+    assert (home.items_moved, home.categories_moved, home.price.change) == (0.0, 0.0, 0.0)
+    assert (home.gaining, home.losing, home.most_changed) == ((), (), ())
+
+
+def test_an_id_mix_up_leaves_coverage_and_ruins_overlap(snapshot: Open) -> None:
+    """Lists joined to the wrong users: coverage, items, categories and prices stay, no user keeps a single item."""
+    given_ = {"items": FORTY_ITEMS, "n_eligible_users": 25}
+    made = compare(snapshot(twenty(), **given_), snapshot(twenty(shift=1), day=2, **given_))
+    home = made.placements["home"]
+    assert (home.n_both, home.n_only_before, home.n_only_after) == (20, 0, 0)
+    assert (home.fallback_before, home.fallback_after) == (0.2, 0.2)
+    assert (home.items_moved, home.categories_moved) == (0.0, 0.0)
+    assert (home.gaining, home.losing) == ((), ())
+    assert home.price == PriceShift(before=19.5, after=19.5, change=0.0)
+    assert (home.top5_changed, home.top5_reordered) == (1.0, 0.0)
+    assert (home.overlap_mean, home.overlap_median, home.overlap_p10) == (0.0, 0.0, 0.0)
+    assert [user.user_id for user in home.most_changed] == TWENTY
+
+
+def test_the_most_changed_come_first_whatever_the_shards(snapshot: Open) -> None:
+    """Least overlap, then the longer list, then the id; the order that users are read in makes no difference."""
+    before = [row("a", [0, 1]), row("b", [0]), row("c", [0, 1]), row("d", [0, 1, 2]), row("e", [0, 1])]
+    after = [row("a", [0, 2]), row("b", [1]), row("c", [2, 3]), row("d", [0, 1, 3]), row("e", [2, 3])]
+    answers = []
+    for shards in (1, 2, 7):
+        made = compare(snapshot(before, shards=shards), snapshot(after, day=2, shards=8 - shards), Extent(n_users=4))
+        answers.append(made.placements)
+    most = answers[0]["home"].most_changed
+    assert [(user.user_id, user.overlap) for user in most] == [("c", 0.0), ("e", 0.0), ("b", 0.0), ("a", 0.5)]
+    assert answers[0] == answers[1] == answers[2]
+    none = compare(snapshot(before), snapshot(after, day=2), Extent(n_users=0)).placements["home"]
+    assert (none.most_changed, none.n_both) == ((), 5)
+
+
+def test_the_best_five_are_compared_also_where_k_is_less(snapshot: Open) -> None:
+    """With k = 1 the second place counts for the top 5 and nothing else."""
+    made = compare(snapshot([row("a", [0, 1])]), snapshot([row("a", [0, 2])], day=2), Extent(k=1)).placements["home"]
+    assert (made.top5_changed, made.overlap_median, made.items_moved, made.most_changed) == (1.0, 1.0, 0.0, ())
+
+
+def test_a_placement_without_lists_has_no_shares(snapshot: Open) -> None:
+    """Where nobody has an own list, shares are unknown, not 0 or 1; everybody gets the fallback."""
+    discover = compare(snapshot(BEFORE), snapshot(AFTER, day=2)).placements["discover"]
+    assert (discover.n_both, discover.top5_changed, discover.overlap_median, discover.overlap_p10) == (
+        0,
+        None,
+        None,
+        None,
+    )
+    assert (discover.fallback_before, discover.fallback_after, discover.items_moved) == (1.0, 1.0, None)
+    assert discover.price == PriceShift(before=None, after=None, change=None)
+
+
+def test_placements_of_one_snapshot_alone_are_named(snapshot: Open) -> None:
+    """Those in both are compared; without any in common there is an error that names what there is."""
+    one = {"placement": ["home"], "segment": ["all"], "item_idx": [[0]], "scores": [[1.0]]}
+    other = {**one, "placement": ["cart"]}
+    both, home = snapshot(BEFORE), snapshot(AFTER, day=2, fallbacks=pa.table(one))
+    made = compare(both, home)
+    assert (list(made.placements), made.placements_only_before) == (["home"], ("discover",))
+    made = compare(home, both)
+    assert (list(made.placements), made.placements_only_after) == (["home"], ("discover",))
+    with pytest.raises(InputInvalid, match="no placement in common"):
+        compare(home, snapshot([row("ann", [0], placement="cart")], day=3, fallbacks=pa.table(other)))
+
+
+def test_above_the_limit_a_hash_draws_the_users(snapshot: Open) -> None:
+    """Up to the limit all are compared, above it the same few each time, and all of what is told is of them."""
+    before, after = snapshot(twenty(), items=FORTY_ITEMS), snapshot(twenty(shift=1), day=2, items=FORTY_ITEMS)
+    whole = compare(before, after, Extent(exact_users=20))
+    assert (whole.sampled, whole.n_looked_at) == (1.0, 20)
+    made = compare(before, after, Extent(exact_users=5))
+    drawn = [user.user_id for user in made.placements["home"].most_changed]
+    assert (made.sampled, drawn) == (0.25, DRAWN)
+    assert (made.n_looked_at, made.placements["home"].n_both, made.before.n_users) == (len(DRAWN), len(DRAWN), 20)
+    assert compare(before, after, Extent(exact_users=5)) == made
+
+
+def test_a_damaged_record_is_an_error_and_no_number(snapshot: Open) -> None:
+    """No user is left out in silence: a flipped byte in a record of either snapshot is told."""
+    good, bad = snapshot(BEFORE), snapshot(AFTER, day=2, shards=1)
+    path = bad.directory / "shard-00000.bin"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    for pair in ((good, bad), (bad, good)):
+        with pytest.raises(SnapshotCorrupt, match="damaged"):
+            compare(pair[0], MappedReader(pair[1].directory))
+
+
+@pytest.mark.parametrize("wrong", [{"k": 0}, {"exact_users": 0}, {"n_items": -1}, {"n_users": -1}])
+def test_an_extent_of_nothing_is_refused(wrong: dict[str, int]) -> None:
+    """The places k and the number of users are at least 1."""
+    with pytest.raises(InputInvalid, match="Nothing can be compared"):
+        Extent(**wrong)
+
+
+class Watched:
+    """A reader that tells how many ids were read ahead of the users asked for, at most."""
+
+    def __init__(self, reader: MappedReader) -> None:
+        """Watches `reader`."""
+        self.reader, self.n_listed, self.n_found, self.ahead = reader, 0, 0, 0
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else it has."""
+        return getattr(self.reader, name)
+
+    def user_ids(self) -> Iterator[str]:
+        """The ids, counted as they are taken."""
+        for user in self.reader.user_ids():
+            self.n_listed += 1
+            self.ahead = max(self.ahead, self.n_listed - self.n_found)
+            yield user
+
+    def find(self, user_id: str) -> UserLists | None:
+        """The user, counted."""
+        self.n_found += 1
+        return self.reader.find(user_id)
+
+
+def test_memory_holds_a_batch_of_users(snapshot: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids are read a batch ahead and no more; a user in both snapshots is read three times at most."""
+    monkeypatch.setattr(users, "BATCH", 3)
+    before = Watched(snapshot(twenty(), items=FORTY_ITEMS))
+    after = Watched(snapshot(twenty(shift=1), day=2, items=FORTY_ITEMS))
+    made = compare(cast("Reader", before), cast("Reader", after))
+    assert made.n_looked_at == 20
+    assert before.ahead == 3
+    assert (before.n_found, after.n_found) == (40, 20)
+
+
+def test_a_user_listed_but_not_found_is_an_error(snapshot: Open) -> None:
+    """A store that lists a user and then does not find the record lost it: that is no change of a list."""
+    before = Watched(snapshot(BEFORE))
+    before.find = lambda _: None  # type: ignore[assignment]
+    with pytest.raises(SnapshotCorrupt, match="4 users that the snapshot lists are not found"):
+        compare(cast("Reader", before), snapshot(AFTER, day=2))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(4, 6)), min_size=1, max_size=60),
+    st.sampled_from([1, 10, 50, 100]),
+)
+def test_a_quantile_is_a_value_of_the_sorted_overlaps(pairs: list[tuple[int, int]], percent: int) -> None:
+    """It is the smallest value that so many percent do not exceed: place ceil(n * percent / 100) of the sorted ones."""
+    values = sorted(shared / places for shared, places in pairs)
+    assert quantile(Counter(pairs), percent) == values[math.ceil(len(values) * percent / 100) - 1]
+
+
+def test_every_store_gives_the_same_answer(place: Place, tmp_path: Path) -> None:
+    """Two nights whose lists are shifted by one of five items, read from each kind of store: 2 of 3 items stay."""
+    made = [nights.night(tmp_path, 1), nights.night(tmp_path, 2)]
+    store = place.store()
+    for night in made:
+        nights.publish(store, night)
+    answer: Diff = compare(store.open(made[0].id), store.open(made[1].id))
+    home = answer.placements["home"]
+    assert (answer.before.snapshot, answer.after.snapshot) == (made[0].id, made[1].id)
+    assert (answer.n_users_both, answer.n_users_only_before, answer.n_users_only_after) == (24, 0, 0)
+    assert (home.top5_changed, home.overlap_median, home.overlap_p10) == (1.0, 2 / 3, 2 / 3)
+    assert (home.fallback_before, home.fallback_after, home.categories_moved) == (0.04, 0.04, 0.0)
+    assert [(item.item_id, item.n_before, item.n_after) for item in home.gaining] == [("bread", 14, 15)]
+    assert len(home.most_changed) == 20
+    first = home.most_changed[0]
+    assert [item.item_id for item in first.before] == made[0].items("user-00")
+    assert [item.item_id for item in first.after] == made[1].items("user-00")
+    local = compare(MappedReader(made[0].build), MappedReader(made[1].build))
+    assert answer.placements == local.placements
