@@ -163,6 +163,6 @@ def test_store_whose_snapshot_is_gone(settings: Settings) -> None:
     """A pointer to a snapshot that is not there makes the store red."""
     pointer = Path(settings.root) / "store" / "pointer.json"
     pointer.parent.mkdir(parents=True)
-    last = '{"sequence":1,"kind":"flip","at":"2026-11-24T00:00:00Z","reason":"","snapshot":"s1"}'
+    last = '{"sequence":1,"kind":"flip","at":"2026-11-24T00:00:00Z","reason":"","snapshot":"s1","by":"night"}'
     pointer.write_text(f'{{"snapshot":"s1","last":{last}}}', encoding="utf-8")
     assert bad(settings)["store"].what == "Snapshot 's1' is not in the store"
