@@ -20,7 +20,8 @@ from botocore.config import Config
 from benchmarks.results import Result, result
 from benchmarks.sizes import SEED, Sizes, versions
 from export.format.manifest import Manifest, PlacementEntry
-from export.format.records import Columns, Record, Widths, join_record, pack_lists, split_record
+from export.format.packing import Columns, pack_lists
+from export.format.records import Record, Widths, join_record, split_record
 from export.stores.dynamodb.items import LETTERS, ItemEncoder
 from export.stores.dynamodb.publishing import Pace
 from export.stores.dynamodb.service.table import Table, create
@@ -108,7 +109,7 @@ def _records(n: int, n_items: int) -> list[Record]:
         random.integers(0, len(LETTERS), n * LENGTH).astype(np.int32),
         np.tile(anchors, LENGTH // ANCHORS).astype(np.int32).ravel(),
     )
-    packed = pack_lists(columns, WIDTHS)
+    packed = pack_lists(columns, WIDTHS).to_pylist()
     made = [split_record(join_record(b"u%09d" % i, 0, [data]), WIDTHS) for i, data in enumerate(packed)]
     return [record for record in made if record is not None]
 

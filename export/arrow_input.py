@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.errors import InputInvalid
+from export.format import byte_rows
 from export.format.fallbacks import FallbackList, Fallbacks
 from export.format.items import Item
 from export.format.manifest import EVERYONE
-from export.format.records import MAX_ID_BYTES, MAX_LENGTH, Columns
+from export.format.packing import Columns
+from export.format.records import MAX_ID_BYTES, MAX_LENGTH
 
 LIST_COLUMNS: Final = ("item_idx", "scores", "reasons", "anchors")
 MAX_ITEM_INDEX: Final = 2**31 - 2
@@ -23,10 +25,17 @@ MAX_ITEM_INDEX: Final = 2**31 - 2
 
 @dataclass(frozen=True, slots=True)
 class ListRows:
-    """One batch of lists; ids and segments as they came, everything else as arrays."""
+    """One batch of lists as arrays.
 
-    ids: list[bytes]
-    segments: list[str]
+    Attributes:
+        ids: UTF-8, one a row.
+        names: segments in the order of their coming.
+        segments: index into `names`, one a row.
+    """
+
+    ids: pa.LargeBinaryArray
+    names: list[str]
+    segments: npt.NDArray[np.int32]
     columns: Columns
 
 
@@ -52,23 +61,23 @@ def read_lists(
         InputInvalid: a column is absent or null, lists of a row differ in length, or a value is out of range.
     """
     where = "top_n_lists"
-    ids = [name.encode() for name in _texts(batch, "user_id", where)]
-    if any(len(name) > MAX_ID_BYTES for name in ids):
+    ids = _column(batch, "user_id", where).cast(pa.string()).cast(pa.large_binary())
+    if byte_rows.lengths_of(ids).max(initial=0) > MAX_ID_BYTES:
         raise invalid(f"A user id is longer than {MAX_ID_BYTES} bytes", where)
-    names = _texts(batch, "placement", where)
+    names, places = _coded(batch, "placement", where)
     if unknown := set(names) - set(placements):
         raise invalid(f"Placements without fallback lists: {sorted(unknown)}", where)
     lengths, values = _lists(batch, LIST_COLUMNS, where)
     columns = Columns(
-        np.array([placements[name] for name in names], dtype=np.uint8),
+        np.array([placements[name] for name in names], dtype=np.uint8)[places],
         lengths,
-        values[0].astype(np.int32),
-        values[1].astype(np.float64),
-        values[2].astype(np.int32),
-        values[3].astype(np.int32),
+        values[0].astype(np.int32, copy=False),
+        values[1] if values[1].dtype == np.float32 else values[1].astype(np.float64, copy=False),
+        values[2].astype(np.int32, copy=False),
+        values[3].astype(np.int32, copy=False),
     )
     _check(columns, known, n_reasons, where)
-    return ListRows(ids, _texts(batch, "segment", where), columns)
+    return ListRows(ids, *_coded(batch, "segment", where), columns)
 
 
 def read_fallbacks(table: pa.Table, known: npt.NDArray[np.bool_]) -> Fallbacks:
@@ -80,7 +89,7 @@ def read_fallbacks(table: pa.Table, known: npt.NDArray[np.bool_]) -> Fallbacks:
     where = "fallback_lists"
     names, segments = _texts(table, "placement", where), _texts(table, "segment", where)
     lengths, (items, scores) = _lists(table, ("item_idx", "scores"), where)
-    if not _all_known(items, known) or not np.isfinite(scores).all() or (lengths == 0).any():
+    if not _all_known(items, known, lowest=0) or not np.isfinite(scores).all() or (lengths == 0).any():
         raise invalid("A fallback list is empty, has an unknown item or a score that is not finite", where)
     ends = np.cumsum(lengths).tolist()
     made: Fallbacks = {}
@@ -121,16 +130,21 @@ def read_items(table: pa.Table) -> dict[int, Item]:
 def _check(columns: Columns, known: npt.NDArray[np.bool_], n_reasons: int, where: str) -> None:
     if (columns.lengths > MAX_LENGTH).any():
         raise invalid(f"A list is longer than {MAX_LENGTH} items", where)
-    if not _all_known(columns.items, known) or not _all_known(columns.anchors[columns.anchors != -1], known):
+    if not _all_known(columns.items, known, lowest=0) or not _all_known(columns.anchors, known, lowest=-1):
         raise invalid("A list has an item that the items table does not have", where)
-    if not np.isfinite(columns.scores).all() or (np.abs(columns.scores) > np.finfo(np.float32).max).any():
+    limit = np.finfo(np.float32).max
+    if not (-limit <= columns.scores.min(initial=0.0) and columns.scores.max(initial=0.0) <= limit):
         raise invalid("A score is not a finite 32-bit number", where)
-    if ((columns.sources < 0) | (columns.sources >= n_reasons)).any():
+    if columns.sources.min(initial=0) < 0 or columns.sources.max(initial=-1) >= n_reasons:
         raise invalid(f"A reason is not one of the {n_reasons} sources", where)
 
 
-def _all_known(items: npt.NDArray[Any], known: npt.NDArray[np.bool_]) -> bool:
-    return bool(((items >= 0) & (items < len(known))).all()) and bool(known[items].all())
+def _all_known(items: npt.NDArray[Any], known: npt.NDArray[np.bool_], *, lowest: int) -> bool:
+    """Whether each item is used; a `lowest` of -1 lets -1 pass."""
+    highest = int(items.max(initial=-1))
+    if items.min(initial=0) < lowest or highest >= len(known):
+        return False
+    return highest < 0 or bool(known.all()) or bool(known[items[items >= 0]].all())
 
 
 def _column(table: pa.Table | pa.RecordBatch, name: str, where: str, *, nullable: bool = False) -> pa.Array:
@@ -147,6 +161,13 @@ def _column(table: pa.Table | pa.RecordBatch, name: str, where: str, *, nullable
 def _texts(table: pa.Table | pa.RecordBatch, name: str, where: str) -> list[str]:
     texts: list[str] = _column(table, name, where).cast(pa.string()).to_pylist()
     return texts
+
+
+def _coded(table: pa.RecordBatch, name: str, where: str) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """The different texts of a column in the order of their coming, and each row's index into them."""
+    coded = _column(table, name, where).cast(pa.string()).dictionary_encode()
+    names: list[str] = coded.dictionary.to_pylist()
+    return names, coded.indices.to_numpy(zero_copy_only=False)
 
 
 def _lists(

@@ -17,7 +17,7 @@ import pyarrow as pa
 from export import arrow_input
 from export import reasons as reason_texts
 from export.durable import empty_folder, replace_bytes, sync_file, writing
-from export.format import bits
+from export.format import bits, byte_rows
 from export.format.fallbacks import Fallbacks, encode_fallbacks
 from export.format.items import Item, encode_items
 from export.format.manifest import (
@@ -31,7 +31,8 @@ from export.format.manifest import (
     read_manifest,
     shard_name,
 )
-from export.format.records import Widths, key_hash, pack_lists
+from export.format.packing import key_hashes, pack_lists
+from export.format.records import Widths
 from export.format.spill import ROW, Rows, Spill
 from export.verification import file_entry, verify
 
@@ -73,11 +74,11 @@ class _Seen:
 
     def note(self, rows: arrow_input.ListRows) -> None:
         placements = rows.columns.placements
-        for placement in np.unique(placements).tolist():
+        for placement in np.flatnonzero(np.bincount(placements)).tolist():
             found, counts = np.unique(rows.columns.lengths[placements == placement], return_counts=True)
             seen = self.lengths.setdefault(placement, Counter())
             seen.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
-        for segment in dict.fromkeys(rows.segments):
+        for segment in rows.names:
             self.segments.setdefault(segment, len(self.segments))
         if len(self.segments) > MAX_SEGMENTS:
             raise arrow_input.invalid(f"There are more than {MAX_SEGMENTS} segments", "shop.segment")
@@ -192,11 +193,11 @@ def _spill_lists(spill: Spill, lists: Iterable[pa.RecordBatch], content: _Conten
             seen.note(rows)
             packed = pack_lists(rows.columns, content.widths)
             heads = np.zeros(len(packed), dtype=ROW)
-            heads["hash"] = [key_hash(name) for name in rows.ids]
-            heads["id_bytes"] = [len(name) for name in rows.ids]
-            heads["segment"] = [seen.segments[name] for name in rows.segments]
+            heads["hash"] = key_hashes(rows.ids)
+            heads["id_bytes"] = byte_rows.lengths_of(rows.ids)
+            heads["segment"] = np.array([seen.segments[name] for name in rows.names], dtype=np.uint16)[rows.segments]
             heads["placement"] = rows.columns.placements
-            heads["list_bytes"] = [len(data) for data in packed]
+            heads["list_bytes"] = byte_rows.lengths_of(packed)
             spill.add(Rows(heads, rows.ids, packed))
     return seen
 

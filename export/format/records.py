@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -141,99 +141,3 @@ def unpack_list(record: Record, placement: int, widths: Widths, k: int) -> Packe
         return PackedList(items, scores, sources, [-1] * m)
     table = [-1, *values[3 * m : 3 * m + n_anchors]]
     return PackedList(items, scores, sources, [table[value] for value in values[3 * m + n_anchors :]])
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Lists as flat arrays: row i owns the next `lengths[i]` places of each of the other four.
-
-    Attributes:
-        placements: uint8, one a row.
-        lengths: int64, one a row.
-        items: int32, a valid item index.
-        scores: float64, finite.
-        sources: int32, a valid source index.
-        anchors: int32, a valid item index or -1.
-    """
-
-    placements: npt.NDArray[np.uint8]
-    lengths: npt.NDArray[np.int64]
-    items: npt.NDArray[np.int32]
-    scores: npt.NDArray[np.float64]
-    sources: npt.NDArray[np.int32]
-    anchors: npt.NDArray[np.int32]
-
-
-def pack_lists(columns: Columns, widths: Widths) -> list[bytes]:
-    """Each row as the bytes of a list, in the order of the rows."""
-    packed: list[bytes] = [b""] * len(columns.lengths)
-    starts = np.cumsum(columns.lengths) - columns.lengths
-    for n in np.unique(columns.lengths).tolist():
-        rows = np.flatnonzero(columns.lengths == n)
-        places = starts[rows][:, None] + np.arange(n)
-        for row, data in _pack_equal(columns, rows, places, widths):
-            packed[row] = data
-    return packed
-
-
-def _pack_equal(
-    columns: Columns, rows: npt.NDArray[np.intp], places: npt.NDArray[np.int64], widths: Widths
-) -> Iterator[tuple[int, bytes]]:
-    """The rows of one length, by their number of distinct anchors."""
-    n = places.shape[1]
-    low, high, steps = _quantised(columns.scores[places])
-    middle = np.concatenate(
-        [
-            bits.pack(columns.items[places], widths.item_bits),
-            steps,
-            bits.pack(columns.sources[places], widths.source_bits),
-        ],
-        axis=1,
-    )
-    counts, table, references = _anchor_tables(columns.anchors[places])
-    for a in np.unique(counts).tolist():
-        chosen = np.flatnonzero(counts == a)
-        head = np.zeros(len(chosen), dtype=[("p", "u1"), ("n", "<u2"), ("a", "<u2"), ("low", "<f4"), ("high", "<f4")])
-        head["p"], head["n"], head["a"] = columns.placements[rows[chosen]], n, a
-        head["low"], head["high"] = low[chosen], high[chosen]
-        parts = [head.view(np.uint8).reshape(len(chosen), LIST_HEAD.size), middle[chosen]]
-        if a:
-            parts.append(bits.pack(table[chosen, :a], widths.item_bits))
-            parts.append(bits.pack(references[chosen], bits.width(a + 1)))
-        block = np.concatenate(parts, axis=1)
-        size, data = block.shape[1], block.tobytes()
-        yield from ((row, data[i * size : (i + 1) * size]) for i, row in enumerate(rows[chosen].tolist()))
-
-
-def _quantised(
-    scores: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Lowest, highest and score bytes of each row; the bytes are relative to the rounded ends."""
-    if scores.shape[1] == 0:
-        zero = np.zeros(len(scores), dtype=np.float32)
-        return zero, zero, np.zeros(scores.shape, dtype=np.uint8)
-    low, high = scores.min(axis=1).astype(np.float32), scores.max(axis=1).astype(np.float32)
-    span = high.astype(np.float64) - low.astype(np.float64)
-    share = (scores - low.astype(np.float64)[:, None]) / np.where(span > 0, span, 1.0)[:, None]
-    steps = np.rint(np.clip(share, 0.0, 1.0) * SCORE_STEPS).astype(np.uint8)
-    return low, high, np.where(span[:, None] > 0, steps, np.uint8(0))
-
-
-def _anchor_tables(
-    anchors: npt.NDArray[np.int32],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Distinct anchors of each row: their number, the ascending table padded with 0, references from 1, 0 for none."""
-    rows, n = anchors.shape
-    references = np.zeros((rows, n), dtype=np.int64)
-    row, column = np.nonzero(anchors >= 0)
-    if len(row) == 0:
-        return np.zeros(rows, dtype=np.int64), np.zeros((rows, 0), dtype=np.int64), references
-    keys = (row.astype(np.int64) << 32) | anchors[row, column]
-    distinct, inverse = np.unique(keys, return_inverse=True)
-    owners = distinct >> 32
-    counts = np.bincount(owners, minlength=rows).astype(np.int64)
-    within = np.arange(len(distinct)) - (np.cumsum(counts) - counts)[owners]
-    table = np.zeros((rows, int(counts.max())), dtype=np.int64)
-    table[owners, within] = distinct & 0xFFFFFFFF
-    references[row, column] = within[inverse] + 1
-    return counts, table, references

@@ -37,7 +37,11 @@ def index_bytes(n: int) -> int:
 
 
 def write_shard(
-    file: BinaryIO, shard: int, hashes: npt.NDArray[Any], lengths: npt.NDArray[Any], records: Iterable[bytes]
+    file: BinaryIO,
+    shard: int,
+    hashes: npt.NDArray[Any],
+    lengths: npt.NDArray[Any],
+    records: Iterable[bytes | memoryview],
 ) -> None:
     """Writes one shard file.
 
@@ -46,7 +50,7 @@ def write_shard(
         shard: number of the shard.
         hashes: uint64, ascending, one a record.
         lengths: bytes of each record.
-        records: in the order of `hashes`.
+        records: in the order of `hashes`, each or many joined.
 
     Raises:
         InputInvalid: the records take 4 GiB or more.

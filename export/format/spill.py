@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.errors import InputInvalid
-from export.format import shards
-from export.format.records import RECORD_HEAD, join_record
+from export.format import byte_rows, shards
+from export.format.packing import join_records
+from export.format.records import RECORD_HEAD
 
 BLOCK: Final = struct.Struct("<IQQ")
 ROW: Final = np.dtype(
@@ -21,13 +25,21 @@ ROW: Final = np.dtype(
 )
 
 
+PART_USERS: Final = 4096
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Packed lists with their owners, one a row."""
 
     heads: npt.NDArray[Any]
-    ids: list[bytes]
-    lists: list[bytes]
+    ids: pa.LargeBinaryArray
+    lists: pa.LargeBinaryArray
+
+    def take(self, order: npt.NDArray[Any]) -> Rows:
+        """These rows, copied."""
+        chosen = pa.array(order)
+        return Rows(self.heads[order], self.ids.take(chosen), self.lists.take(chosen))
 
 
 class Spill:
@@ -44,14 +56,15 @@ class Spill:
         """Appends the rows to the files of their shards."""
         owners = rows.heads["hash"] % np.uint64(self._n_shards)
         order = np.argsort(owners, kind="stable")
-        bounds = np.searchsorted(owners[order], np.arange(self._n_shards + 1, dtype=np.uint64))
-        for shard in np.unique(owners).tolist():
-            chosen = order[bounds[shard] : bounds[shard + 1]]
-            picked = chosen.tolist()
-            ids, lists = b"".join([rows.ids[i] for i in picked]), b"".join([rows.lists[i] for i in picked])
+        bounds = np.searchsorted(owners[order], np.arange(self._n_shards + 1, dtype=np.uint64)).tolist()
+        rows = rows.take(order)
+        for shard, (start, end) in enumerate(pairwise(bounds)):
+            if start == end:
+                continue
+            ids, lists = byte_rows.span(rows.ids, start, end), byte_rows.span(rows.lists, start, end)
             with self._path(shard).open("ab") as file:
-                file.write(BLOCK.pack(len(picked), len(ids), len(lists)))
-                file.write(rows.heads[chosen].tobytes())
+                file.write(BLOCK.pack(end - start, len(ids), len(lists)))
+                file.write(rows.heads[start:end].tobytes())
                 file.write(ids)
                 file.write(lists)
 
@@ -69,71 +82,83 @@ class Spill:
         Raises:
             InputInvalid: a user has two lists for one placement, or two segments.
         """
-        rows = self._read(shard)
-        order = _order(rows)
-        ids = [rows.ids[i] for i in order]
-        lists = [rows.lists[i] for i in order]
-        segment = segments[rows.heads["segment"][order]].tolist()
-        _check_rows(ids, rows.heads["placement"][order].tolist(), segment)
-        firsts = [i for i, name in enumerate(ids) if i == 0 or name != ids[i - 1]]
-        bounds = np.array([*firsts, len(ids)], dtype=np.int64)
-        size = rows.heads["list_bytes"][order].astype(np.int64)
-        totals = np.concatenate([[0], np.cumsum(size)])
-        heads = rows.heads["id_bytes"][order][firsts].astype(np.int64) + RECORD_HEAD.size
-        lengths = heads + totals[bounds[1:]] - totals[bounds[:-1]]
-        records = (
-            join_record(ids[a], segment[a], lists[a:b]) for a, b in zip(firsts, bounds[1:].tolist(), strict=True)
-        )
-        shards.write_shard(file, shard, rows.heads["hash"][order][firsts], lengths, records)
+        rows = _read(self._path(shard))
+        order, is_first = _order(rows)
+        heads, firsts = rows.heads[order], np.flatnonzero(is_first)
+        _check_rows(rows, order, is_first, segments)
+        bounds = np.append(firsts, len(order))
+        sizes = np.diff(np.append(0, np.cumsum(heads["list_bytes"], dtype=np.int64))[bounds])
+        lengths = RECORD_HEAD.size + heads["id_bytes"][firsts] + sizes
+        shards.write_shard(file, shard, heads["hash"][firsts], lengths, _records(rows, order, bounds, segments))
         return len(firsts)
 
-    def _read(self, shard: int) -> Rows:
-        path = self._path(shard)
-        heads, ids, lists = [np.zeros(0, dtype=ROW)], list[bytes](), list[bytes]()
-        for block in _blocks(path) if path.exists() else ():
-            heads.append(block.heads)
-            ids += block.ids
-            lists += block.lists
-        return Rows(np.concatenate(heads), ids, lists)
+
+def _read(path: Path) -> Rows:
+    """All rows of a file, which may be absent."""
+    heads, ids, lists = [np.zeros(0, dtype=ROW)], bytearray(), bytearray()
+    if path.exists():
+        with path.open("rb") as file:
+            while block := file.read(BLOCK.size):
+                n, n_ids, n_lists = BLOCK.unpack(block)
+                heads.append(np.frombuffer(file.read(n * ROW.itemsize), dtype=ROW))
+                ids += file.read(n_ids)
+                lists += file.read(n_lists)
+    joined = np.concatenate(heads)
+    return Rows(
+        joined, byte_rows.from_lengths(ids, joined["id_bytes"]), byte_rows.from_lengths(lists, joined["list_bytes"])
+    )
 
 
-def _blocks(path: Path) -> Iterator[Rows]:
-    with path.open("rb") as file:
-        while head := file.read(BLOCK.size):
-            n, n_ids, n_lists = BLOCK.unpack(head)
-            heads = np.frombuffer(file.read(n * ROW.itemsize), dtype=ROW)
-            yield Rows(
-                heads,
-                _cut(file.read(n_ids), heads["id_bytes"]),
-                _cut(file.read(n_lists), heads["list_bytes"]),
-            )
+def _order(rows: Rows) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Row numbers by hash, then user id, then placement; and which rows, in this order, are a user's first."""
+    hashes, placements = rows.heads["hash"].copy(), rows.heads["placement"]
+    order = np.argsort(hashes)
+    if not (hashes[order][1:] == hashes[order][:-1]).any():
+        return order, np.ones(len(order), dtype=bool)
+    order = np.lexsort((placements, hashes))
+    is_same = hashes[order][1:] == hashes[order][:-1]
+    is_first = _is_first(rows.ids.take(pa.array(order)))
+    if (is_same & is_first[1:]).any():
+        ids = rows.ids.to_pylist()
+        order = np.array(sorted(order.tolist(), key=lambda i: (hashes[i], ids[i], placements[i])), dtype=np.intp)
+        is_first = _is_first(rows.ids.take(pa.array(order)))
+    return order, is_first
 
 
-def _cut(data: bytes, lengths: npt.NDArray[Any]) -> list[bytes]:
-    ends = np.cumsum(lengths.astype(np.int64)).tolist()
-    return [data[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+def _is_first(ids: pa.LargeBinaryArray) -> npt.NDArray[np.bool_]:
+    """Which ids differ from the one before."""
+    is_first = np.ones(len(ids), dtype=bool)
+    is_first[1:] = pc.not_equal(ids.slice(1), ids.slice(0, len(ids) - 1)).to_numpy(zero_copy_only=False)
+    return is_first
 
 
-def _order(rows: Rows) -> list[int]:
-    """Row numbers by hash, then user id, then placement."""
-    hashes = rows.heads["hash"]
-    order: list[int] = np.lexsort((rows.heads["placement"], hashes)).tolist()
-    same = np.flatnonzero(hashes[order][1:] == hashes[order][:-1]).tolist()
-    if any(rows.ids[order[i]] != rows.ids[order[i + 1]] for i in same):
-        placements, keys = rows.heads["placement"].tolist(), hashes.tolist()
-        order.sort(key=lambda i: (keys[i], rows.ids[i], placements[i]))
-    return order
+def _records(
+    rows: Rows, order: npt.NDArray[np.intp], bounds: npt.NDArray[np.intp], segments: npt.NDArray[np.uint16]
+) -> Iterator[memoryview]:
+    """The users' records, many joined at a time; user i owns rows `order[bounds[i]:bounds[i + 1]]`."""
+    for at in range(0, len(bounds) - 1, PART_USERS):
+        part = bounds[at : at + PART_USERS + 1]
+        firsts, ends = part[:-1] - part[0], part - part[0]
+        own = rows.take(order[part[0] : part[-1]])
+        lists = byte_rows.from_offsets(byte_rows.data_of(own.lists), byte_rows.offsets_of(own.lists)[ends])
+        ids = own.ids.take(pa.array(firsts))
+        yield join_records(ids, segments[own.heads["segment"][firsts]], np.diff(ends), lists)
 
 
-def _check_rows(ids: Sequence[bytes], placements: Sequence[int], segments: Sequence[int]) -> None:
-    """Refuses a user with two lists for one placement or with two segments; rows of a user are adjacent."""
-    for i in range(1, len(ids)):
-        if ids[i] != ids[i - 1]:
-            continue
-        if placements[i] == placements[i - 1] or segments[i] != segments[i - 1]:
-            fault = "two lists for one placement" if placements[i] == placements[i - 1] else "two segments"
-            raise InputInvalid(
-                f"User {ids[i].decode()!r} has {fault}",
-                where="top_n_lists",
-                todo="Make one list for each user and placement, with the user's one segment.",
-            )
+def _check_rows(
+    rows: Rows, order: npt.NDArray[np.intp], is_first: npt.NDArray[np.bool_], segments: npt.NDArray[np.uint16]
+) -> None:
+    """Refuses a user with two lists for one placement or with two segments."""
+    heads = rows.heads[order]
+    placements, own = heads["placement"], segments[heads["segment"]]
+    is_twice = ~is_first[1:] & (placements[1:] == placements[:-1])
+    is_wrong = is_twice | (~is_first[1:] & (own[1:] != own[:-1]))
+    if not is_wrong.any():
+        return
+    at = int(np.argmax(is_wrong))
+    fault = "two lists for one placement" if is_twice[at] else "two segments"
+    raise InputInvalid(
+        f"User {rows.ids[int(order[at])].as_py().decode()!r} has {fault}",
+        where="top_n_lists",
+        todo="Make one list for each user and placement, with the user's one segment.",
+    )

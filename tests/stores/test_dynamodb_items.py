@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from contracts.errors import InputInvalid, SnapshotCorrupt
 from export.format.manifest import Manifest, PlacementEntry
-from export.format.records import Columns, Record, Widths, join_record, pack_lists, split_record, unpack_list
+from export.format.packing import Columns, pack_lists
+from export.format.records import Record, Widths, join_record, split_record, unpack_list
 from export.reasons import TEXTS
 from export.stores.dynamodb.items import LETTERS, ItemEncoder, decode
 from export.stores.dynamodb.service.sizes import item_bytes, number_bytes, read_units, value_bytes, write_units
@@ -44,7 +45,7 @@ def record(
         np.zeros(1, np.uint8), np.array([len(items)]), np.array(items, np.int32), np.array(scores),
         np.array(sources, np.int32), np.array(anchors, np.int32),
     )  # fmt: skip
-    made = split_record(join_record(user, segment, pack_lists(columns, WIDTHS)), WIDTHS)
+    made = split_record(join_record(user, segment, pack_lists(columns, WIDTHS).to_pylist()), WIDTHS)
     assert made is not None
     return made
 

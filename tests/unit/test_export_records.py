@@ -4,12 +4,14 @@ import hashlib
 import zlib
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from export.format import records
-from export.format.records import Columns, PackedList, Widths
+from export.format.packing import Columns, join_records, key_hashes, pack_lists
+from export.format.records import PackedList, Widths
 
 WIDTHS = Widths(item_bits=19, source_bits=4)
 IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=256).map(str.encode).map(lambda b: b[:256])
@@ -37,7 +39,7 @@ def columns_of(lists: list[list[tuple[int, float, int, int]]]) -> Columns:
 def test_a_record_has_exactly_these_bytes() -> None:
     """Head, id and one list of two items with one anchor, written out by hand."""
     widths = Widths(item_bits=3, source_bits=2)
-    packed = records.pack_lists(columns_of([[(5, 255.0, 2, -1), (1, 0.0, 3, 4)]]), widths)
+    packed = pack_lists(columns_of([[(5, 255.0, 2, -1), (1, 0.0, 3, 4)]]), widths).to_pylist()
     head = bytes([0]) + b"\x02\x00" + b"\x01\x00" + b"\x00\x00\x00\x00" + b"\x00\x00\x7f\x43"
     expected = head + bytes([5 | 1 << 3, 255, 0, 2 | 3 << 2, 4, 0 | 1 << 1])
     assert packed == [expected]
@@ -50,12 +52,25 @@ def test_a_key_is_the_blake2b_of_the_id() -> None:
     assert records.key_hash(b"ann") == int.from_bytes(hashlib.blake2b(b"ann", digest_size=8).digest(), "little")
 
 
+@given(st.lists(IDS, max_size=9), st.data())
+def test_many_users_are_each_user_alone(ids: list[bytes], data: st.DataObject) -> None:
+    """Keys and records of many users at a time are those of one after the other."""
+    lists = [data.draw(st.lists(st.binary(max_size=9), max_size=3)) for _ in ids]
+    segments = [data.draw(st.integers(0, 65_535)) for _ in ids]
+    users = pa.array(ids, pa.large_binary())
+    joined = pa.array([b"".join(own) for own in lists], pa.large_binary())
+    made = join_records(users, np.array(segments), np.array([len(own) for own in lists]), joined)
+    alone = [records.join_record(*one) for one in zip(ids, segments, lists, strict=True)]
+    assert bytes(made) == b"".join(alone)
+    assert key_hashes(users).tolist() == [records.key_hash(one) for one in ids]
+
+
 @given(user_id=IDS, lists=st.lists(st.lists(PLACE, max_size=12), max_size=4), k=st.integers(1, 14))
 def test_a_record_comes_back_as_it_went_in(
     user_id: bytes, lists: list[list[tuple[int, float, int, int]]], k: int
 ) -> None:
     """Ids, items, sources and anchors exactly, scores within half a step of 1/255 of the list's span."""
-    packed = records.pack_lists(columns_of(lists), WIDTHS)
+    packed = pack_lists(columns_of(lists), WIDTHS).to_pylist()
     record = records.split_record(records.join_record(user_id, 65_535, packed), WIDTHS)
     assert record is not None
     assert (record.user_id, record.segment, list(record.lists)) == (user_id, 65_535, list(range(len(lists))))
@@ -72,7 +87,7 @@ def test_a_record_comes_back_as_it_went_in(
 
 def test_scores_keep_their_order_and_both_ends() -> None:
     """The best and the worst score are exact, equal scores stay equal."""
-    packed = records.pack_lists(columns_of([[(1, 9.5, 0, -1), (2, 9.5, 0, -1), (3, -2.25, 0, -1)]]), WIDTHS)
+    packed = pack_lists(columns_of([[(1, 9.5, 0, -1), (2, 9.5, 0, -1), (3, -2.25, 0, -1)]]), WIDTHS).to_pylist()
     record = records.split_record(records.join_record(b"a", 0, packed), WIDTHS)
     assert record is not None
     assert records.unpack_list(record, 0, WIDTHS, 9) == PackedList([1, 2, 3], [9.5, 9.5, -2.25], [0, 0, 0], [-1] * 3)
@@ -81,7 +96,7 @@ def test_scores_keep_their_order_and_both_ends() -> None:
 @pytest.mark.parametrize("mask", [1, 128])
 def test_a_record_with_any_flipped_bit_is_no_record(mask: int) -> None:
     """Every byte counts, the checksum's own included; so does a missing or an additional byte."""
-    packed = records.pack_lists(columns_of([[(7, 1.0, 1, 3), (8, 0.5, 2, -1)]]), WIDTHS)
+    packed = pack_lists(columns_of([[(7, 1.0, 1, 3), (8, 0.5, 2, -1)]]), WIDTHS).to_pylist()
     whole = records.join_record("zoë".encode(), 1, packed)
     assert records.split_record(whole, WIDTHS) is not None
     for i in range(len(whole)):
@@ -95,7 +110,7 @@ def test_a_record_with_any_flipped_bit_is_no_record(mask: int) -> None:
 @pytest.mark.parametrize("tail", [b"x", b"x" * 40])
 def test_a_record_whose_lengths_do_not_add_up_is_no_record(tail: bytes) -> None:
     """Even under a checksum that is right: nothing is read past the end, nothing is left over."""
-    packed = records.pack_lists(columns_of([[(7, 1.0, 1, 3)]]), WIDTHS)
+    packed = pack_lists(columns_of([[(7, 1.0, 1, 3)]]), WIDTHS).to_pylist()
     assert records.split_record(records.join_record(b"a", 1, [packed[0] + tail]), WIDTHS) is None
     assert records.split_record(records.join_record(b"a", 1, [packed[0], tail]), WIDTHS) is None
     assert records.split_record(records.join_record(b"a", 1, [packed[0][:-1]]), WIDTHS) is None
@@ -104,6 +119,6 @@ def test_a_record_whose_lengths_do_not_add_up_is_no_record(tail: bytes) -> None:
 def test_fifty_items_fit_the_promised_size() -> None:
     """Items at 19 bits, a score and a reason byte are 219 B; a record with its index entry is at most 1.15 of it."""
     widths = Widths(item_bits=19, source_bits=4)
-    packed = records.pack_lists(columns_of([[(i, float(i), i % 10, -1) for i in range(50)]]), widths)
+    packed = pack_lists(columns_of([[(i, float(i), i % 10, -1) for i in range(50)]]), widths).to_pylist()
     needed = (50 * 19 + 7) // 8 + 50 + 50
     assert len(records.join_record(b"user123456", 0, packed)) + 12 <= 1.15 * needed

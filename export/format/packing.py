@@ -1,0 +1,166 @@
+"""Keys, lists and records of many users at a time; their bytes are described in `export.format.records`."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from export.format import bits, byte_rows
+from export.format.records import CRC_BYTES, LIST_HEAD, SCORE_STEPS, Widths
+
+RECORD_FIELDS: Final = np.dtype([("crc", "<u4"), ("id_bytes", "<u2"), ("segment", "<u2"), ("lists", "u1")])
+LIST_FIELDS: Final = np.dtype([("p", "u1"), ("n", "<u2"), ("a", "<u2"), ("low", "<f4"), ("high", "<f4")])
+PLACE_BITS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Lists as flat arrays: row i owns the next `lengths[i]` places of each of the other four.
+
+    Attributes:
+        placements: uint8, one a row.
+        lengths: int64, one a row.
+        items: int32, a valid item index.
+        scores: float32 or float64, finite.
+        sources: int32, a valid source index.
+        anchors: int32, a valid item index or -1.
+    """
+
+    placements: npt.NDArray[np.uint8]
+    lengths: npt.NDArray[np.int64]
+    items: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.floating[Any]]
+    sources: npt.NDArray[np.int32]
+    anchors: npt.NDArray[np.int32]
+
+
+def key_hashes(user_ids: pa.LargeBinaryArray) -> npt.NDArray[np.uint64]:
+    """`key_hash` of each user; uint64, shape (users,)."""
+    blake2b = hashlib.blake2b
+    digests = b"".join([blake2b(name, digest_size=8).digest() for name in user_ids.to_pylist()])
+    return np.frombuffer(digests, dtype="<u8")
+
+
+def join_records(
+    ids: pa.LargeBinaryArray, segments: npt.NDArray[Any], n_lists: npt.NDArray[Any], lists: pa.LargeBinaryArray
+) -> memoryview:
+    """The records of many users, one after the other; row i of each argument is one user's.
+
+    `lists` has a user's lists joined, `n_lists` of them, in ascending order of placement.
+    """
+    heads = np.zeros(len(ids), dtype=RECORD_FIELDS)
+    heads["id_bytes"], heads["segment"], heads["lists"] = byte_rows.lengths_of(ids), segments, n_lists
+    rows = pc.binary_join_element_wise(byte_rows.from_matrix(heads), ids, lists, pa.scalar(b"", pa.large_binary()))
+    data = np.array(byte_rows.span(rows, 0, len(rows)))
+    offsets, view, crc32 = byte_rows.offsets_of(rows), data.data, zlib.crc32
+    bodies = zip((offsets[:-1] + CRC_BYTES).tolist(), offsets[1:].tolist(), strict=True)
+    sums = np.array([crc32(view[start:end]) for start, end in bodies], dtype="<u4")
+    data[offsets[:-1, None] + np.arange(CRC_BYTES)] = sums.view(np.uint8).reshape(len(ids), CRC_BYTES)
+    return view
+
+
+def pack_lists(columns: Columns, widths: Widths) -> pa.LargeBinaryArray:
+    """Each row as the bytes of a list, in the order of the rows."""
+    starts = np.cumsum(columns.lengths) - columns.lengths
+    packed, owners = [], []
+    for n in np.unique(columns.lengths).tolist():
+        rows = np.flatnonzero(columns.lengths == n)
+        packed.append(_pack_equal(columns, rows, starts[rows], n, widths))
+        owners.append(rows)
+    if len(packed) == 1:
+        return packed[0]
+    if not packed:
+        return pa.array([], pa.large_binary())
+    return pa.concat_arrays(packed).take(pa.array(np.argsort(np.concatenate(owners))))
+
+
+def _pack_equal(
+    columns: Columns, rows: npt.NDArray[np.intp], starts: npt.NDArray[np.int64], n: int, widths: Widths
+) -> pa.LargeBinaryArray:
+    """The rows of one length, `n`; `starts` has the first place of each."""
+    packed = np.empty((len(rows), widths.list_bytes(n, 0)), dtype=np.uint8)
+    head = np.empty(len(rows), dtype=LIST_FIELDS)
+    head["p"], head["n"], head["a"] = columns.placements[rows], n, 0
+    at = LIST_HEAD.size + bits.packed_bytes(n, widths.item_bits)
+    bits.pack(_matrix(columns.items, starts, n), widths.item_bits, out=packed[:, LIST_HEAD.size : at])
+    head["low"], head["high"] = _quantise(_matrix(columns.scores, starts, n), packed[:, at : at + n])
+    bits.pack(_matrix(columns.sources, starts, n), widths.source_bits, out=packed[:, at + n :])
+    anchors = _matrix(columns.anchors, starts, n)
+    tails = None
+    if anchors.size and anchors.max() >= 0:
+        head["a"], tails = _pack_anchors(anchors, widths)
+    packed[:, : LIST_HEAD.size] = head.view(np.uint8).reshape(len(rows), LIST_HEAD.size)
+    lists = byte_rows.from_matrix(packed)
+    return lists if tails is None else pc.binary_join_element_wise(lists, tails, pa.scalar(b"", pa.large_binary()))
+
+
+def _matrix(values: npt.NDArray[Any], starts: npt.NDArray[np.int64], n: int) -> npt.NDArray[Any]:
+    """The `n` values from each start on, shape (starts, n); a view where they lie side by side."""
+    first = int(starts[0])
+    if starts[-1] - first == (len(starts) - 1) * n:
+        places = slice(first, first + len(starts) * n)
+        whole: npt.NDArray[Any] = values[places]
+        return whole.reshape(len(starts), n)
+    gathered: npt.NDArray[Any] = values[starts[:, None] + np.arange(n)]
+    return gathered
+
+
+def _quantise(
+    scores: npt.NDArray[Any], out: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Lowest and highest of each row; the score bytes, relative to these rounded ends, go to `out`."""
+    rows, n = scores.shape
+    lowest, highest = np.zeros(rows, dtype=np.float32), np.zeros(rows, dtype=np.float32)
+    for block in bits.blocks(rows, n) if n else ():
+        columns = np.ascontiguousarray(scores[block].T)
+        lowest[block], highest[block] = columns.min(axis=0), columns.max(axis=0)
+        low = lowest[block].astype(np.float64)
+        span = highest[block].astype(np.float64) - low
+        steps = np.subtract(columns, low, dtype=np.float64)
+        steps /= np.where(span > 0, span, 1.0)
+        np.clip(steps, 0.0, 1.0, out=steps)
+        steps *= np.where(span > 0, SCORE_STEPS, 0.0)
+        out[block] = np.rint(steps, out=steps).astype(np.uint8).T
+    return lowest, highest
+
+
+def _pack_anchors(anchors: npt.NDArray[np.int32], widths: Widths) -> tuple[npt.NDArray[np.int64], pa.LargeBinaryArray]:
+    """Number of distinct anchors of each row, and the end of its list: their table and the references into it."""
+    counts, table, references = _anchor_tables(anchors)
+    packed, owners = [], []
+    for a in np.unique(counts).tolist():
+        rows = np.flatnonzero(counts == a)
+        owners.append(rows)
+        parts = []
+        if a:
+            parts = [bits.pack(table[rows, :a], widths.item_bits), bits.pack(references[rows], bits.width(a + 1))]
+        packed.append(byte_rows.from_matrix(np.concatenate([np.zeros((len(rows), 0), dtype=np.uint8), *parts], axis=1)))
+    return counts, pa.concat_arrays(packed).take(pa.array(np.argsort(np.concatenate(owners))))
+
+
+def _anchor_tables(
+    anchors: npt.NDArray[np.int32],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Distinct anchors of each row: their number, the ascending table padded with 0, references from 1, 0 for none."""
+    rows, n = anchors.shape
+    counts = np.zeros(rows, dtype=np.int64)
+    table, references = np.zeros((rows, n), dtype=np.int32), np.zeros((rows, n), dtype=np.int32)
+    places = np.arange(n, dtype=np.int64)
+    for block in bits.blocks(rows, n):
+        keys = np.sort((anchors[block].astype(np.int64) << PLACE_BITS) | places, axis=1)
+        found, places_found = keys >> PLACE_BITS, keys & ((1 << PLACE_BITS) - 1)
+        is_new = found >= 0
+        is_new[:, 1:] &= found[:, 1:] != found[:, :-1]
+        numbers = np.cumsum(is_new, axis=1)
+        counts[block] = numbers[:, -1]
+        np.put_along_axis(references[block], places_found, numbers, axis=1)
+        owner, at = np.nonzero(is_new)
+        table[block][owner, numbers[owner, at] - 1] = found[owner, at]
+    return counts, table, references
