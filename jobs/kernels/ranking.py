@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -20,6 +19,7 @@ from models import candidates as candidate_rows
 from models import ranker, ranking_features
 from models.candidates import CandidateBlock
 from models.ragged import AnyArray, Float32, offsets_of, rank_within, to_lists
+from models.ranker import Scorer
 from models.sources.base import is_new
 from models.user_block import read_block
 
@@ -37,14 +37,14 @@ class Boosters:
     open_folder: Callable[[], Path]
     variant: str
 
-    def load(self, placement: str) -> lgb.Booster:
-        """The booster of a placement, loaded once a worker."""
-        return _booster(self.open_folder(), f"{self.variant}-{placement}")
+    def load(self, placement: str) -> Scorer:
+        """The booster of a placement with its tables, loaded and made once a worker."""
+        return _scorer(self.open_folder(), f"{self.variant}-{placement}")
 
 
 @lru_cache(maxsize=8)
-def _booster(folder: Path, name: str) -> lgb.Booster:
-    return ranker.load(folder, name)
+def _scorer(folder: Path, name: str) -> Scorer:
+    return ranker.scorer(ranker.load(folder, name))
 
 
 def rank(

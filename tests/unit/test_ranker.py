@@ -39,13 +39,14 @@ def test_a_model_scores_what_is_bought_higher(tmp_path: Path, examples: Examples
     """What was saved is loaded; bought rows score above others on average, and the useful feature has the gain."""
     ranker.save(tmp_path / "ranker", {"night-home": text}, about={})
     booster = ranker.load(tmp_path / "ranker", "night-home")
-    scores = ranker.predict(booster, examples.features)
+    scorer = ranker.scorer(booster)
+    scores = ranker.predict(scorer, examples.features)
     assert scores.dtype == np.float32
     assert scores[examples.labels == 1].mean() > scores[examples.labels == 0].mean() + 0.1
     gains = ranker.gains(booster)
     assert next(iter(gains)) == "useful"
     assert sum(gains.values()) == pytest.approx(1)
-    assert ranker.predict(booster, examples.features[:0]).shape == (0,)
+    assert ranker.predict(scorer, examples.features[:0]).shape == (0,)
 
 
 def test_a_damaged_model_never_reaches_lightgbm(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,11 @@
+"""The compile cache, filled before the first night."""
+
+from __future__ import annotations
+
+from contracts.settings import Als
+from models import als_kernel
+
+
+def warm_up() -> None:
+    """Compiles the kernels for the default settings, or finds them compiled; seconds the first time."""
+    als_kernel.warm_up([Als().factors])
