@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from contracts.settings import Als
 from models import als_kernel
 
@@ -9,3 +11,9 @@ from models import als_kernel
 def warm_up() -> None:
     """Compiles the kernels for the default settings, or finds them compiled; seconds the first time."""
     als_kernel.warm_up([Als().factors])
+    # Its kernels have signatures: importing the module compiles them.
+    import_module("models.tree_kernel")
+
+
+if __name__ == "__main__":
+    warm_up()
