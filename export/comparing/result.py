@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import NamedTuple
 
 import msgspec
 
 
-class Shown(NamedTuple):
+class Shown(msgspec.Struct, frozen=True):
     """One place of a list: the item's id, and its title, None where the shop gave none."""
 
     item_id: str

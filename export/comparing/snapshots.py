@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -57,41 +58,40 @@ def compare(before: Reader, after: Reader, extent: Extent = Extent()) -> Diff:
         SnapshotMissing: one is in its store no more.
         StoreUnreachable: a store did not answer in time.
     """
-    counts = {
-        name: PlacementCount(k=extent.k, n_most=extent.n_users)
-        for name in before.placements
-        if name in after.placements
-    }  # fmt: skip
-    if not counts:
-        raise InputInvalid(
-            f"Snapshots {before.id} and {after.id} have no placement in common",
-            where=after.where,
-            todo=f"Compare with one that has any of {sorted(before.placements)}.",
-        )
+    counts = {name: PlacementCount(k=extent.k, n_most=extent.n_users) for name in _shared(before, after)}
     catalogues = _catalogue(before), _catalogue(after)
     sampled = min(1.0, extent.exact_users / max(before.manifest.n_users, after.manifest.n_users, 1))
-    n_both, n_before, n_after = 0, 0, 0
+    known: Counter[tuple[bool, bool]] = Counter()
     for pair in pairs(before, after, _drawn(sampled)):
-        n_both += pair.before is not None and pair.after is not None
-        n_before += pair.after is None
-        n_after += pair.before is None
+        known[pair.before is not None, pair.after is not None] += 1
         _count(pair, counts)
     return Diff(
         before=_side(before),
         after=_side(after),
         k=extent.k,
         sampled=sampled,
-        n_looked_at=n_both + n_before + n_after,
-        n_users_both=n_both,
-        n_users_only_before=n_before,
-        n_users_only_after=n_after,
+        n_looked_at=known.total(),
+        n_users_both=known[True, True],
+        n_users_only_before=known[True, False],
+        n_users_only_after=known[False, True],
         placements={
             name: _told(count, (_fallback(before, name), _fallback(after, name)), catalogues, extent.n_items)
-            for name, count in sorted(counts.items())
+            for name, count in counts.items()
         },
         placements_only_before=tuple(sorted({*before.placements} - {*after.placements})),
         placements_only_after=tuple(sorted({*after.placements} - {*before.placements})),
     )
+
+
+def _shared(before: Reader, after: Reader) -> list[str]:
+    """Placements of both, by name."""
+    if not (names := sorted({*before.placements} & {*after.placements})):
+        raise InputInvalid(
+            f"Snapshots {before.id} and {after.id} have no placement in common",
+            where=after.where,
+            todo=f"Compare with one that has any of {sorted(before.placements)}.",
+        )
+    return names
 
 
 def _drawn(share: float) -> Callable[[str], bool]:

@@ -1,0 +1,53 @@
+"""The verb that tells what a flip would change before it is made. It starts no Java process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+import typer
+
+from jobs.commands.invocation import Answer, Invocation, command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+CARE: Final = "Care: the on-call engineer"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the verb."""
+    command(app, "diff", panel=CARE)(diff)
+
+
+def diff(
+    invocation: Invocation,
+    before: Annotated[
+        str | None, typer.Argument(metavar="[A]", help="A snapshot id, a staged date or a directory; else the current.")
+    ] = None,
+    after: Annotated[
+        str | None, typer.Argument(metavar="[B]", help="The same; else the newest one, published or staged.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Places of a list that are compared.")] = 10,
+    users: Annotated[
+        int, typer.Option(min=1, help="Compare all users up to so many; of more, a sample of about so many.")
+    ] = 200_000,
+    most: Annotated[int, typer.Option(min=0, help="Most changed users shown.")] = 20,
+) -> Answer:
+    """What changes if B is served in place of A: whose lists, which items, categories and prices. Moves nothing.
+
+    Works on any store. In S3 a compared user costs up to three requests of one record, in DynamoDB the whole table is
+    read: there --users keeps it short.
+    """
+    from export.comparing.snapshots import Extent
+    from jobs import diff_snapshots
+
+    extent = Extent(k=k, exact_users=users, n_users=most)
+    made = diff_snapshots.run(invocation.settings(), before=before, after=after, extent=extent)
+
+    def show(console: Console) -> None:
+        from jobs.commands.diff_screen import show_diff
+
+        show_diff(console, made)
+
+    return Answer(msgspec.to_builtins(made), show)
