@@ -1,8 +1,9 @@
-"""The ranking job's kernel against the booster alone: what share of the time is prediction."""
+"""The ranker's scores against LightGBM's own, and what the whole kernel of the ranking job takes beside."""
 
 from __future__ import annotations
 
 import datetime as dt
+import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from benchmarks import synthetic
-from benchmarks.results import Result, interleave, result
+from benchmarks.results import Result, interleave, result, seconds
 from benchmarks.sizes import SEED, Sizes, versions
 from contracts.days import EPOCH
 from contracts.settings import Candidates, Ranker, Settings
@@ -65,20 +66,30 @@ def _measure(sizes: Sizes, folder: Path) -> Result:
     boosters = _boosters(folder, block.n_users, features, new)
     ready = [features if placement.repeats else features[new] for placement in settings.placements.values()]
     trees = lgb.Booster(model_str=_model_text(folder))
+    scorer = ranker.scorer(trees)
     users = cast("DataFrame", OneBatch(batch))
     samples = interleave(
-        lambda: ranking.rank(users, kitchen, boosters, settings.placements, repeats=True),
+        lambda: [ranker.predict(scorer, matrix) for matrix in ready],
         lambda: [trees.predict(matrix, raw_score=True, num_threads=1) for matrix in ready],
         repeats=sizes.repeats,
         peer_repeats=sizes.repeats,
     )
-    n_rows = sum(len(matrix) for matrix in ready)
+    n_rows, n_trees = sum(len(matrix) for matrix in ready), trees.num_trees()
+    facts = {
+        "ns per tree and row": statistics.median(samples["ours"]) / (n_rows * n_trees) * 1e9,
+        "of the peer": statistics.median(samples["peer"]) / (n_rows * n_trees) * 1e9,
+        "seconds to make the tables": seconds(lambda: ranker.scorer(trees)),
+        "seconds of the whole kernel": statistics.median(
+            seconds(lambda: ranking.rank(users, kitchen, boosters, settings.placements, repeats=True))
+            for _ in range(sizes.repeats)
+        ),
+    }
     return result(
-        "rank", samples, peer_name="LightGBM Booster.predict alone", ratio_is="peer / ours", goal=0.5,
+        "rank", samples, peer_name="LightGBM Booster.predict", ratio_is="peer / ours", goal=5.0, facts=facts,
         about=f"{block.n_users} users, {len(proposed.rows):,} candidates, {n_rows:,} rows predicted, "
-        f"{features.shape[1]} features, {settings.ranker.n_estimators} trees, one thread; ours also reads Arrow, makes "
-        "the features, sorts and writes Arrow",
-        versions=versions("lightgbm", "numpy", "pyarrow"),
+        f"{features.shape[1]} features, {n_trees} trees of {settings.ranker.num_leaves} leaves, one thread; the whole "
+        "kernel also reads Arrow, makes the features, sorts and writes Arrow",
+        versions=versions("lightgbm", "numba", "numpy", "pyarrow"),
     )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def test_quick_stage_writes_its_result(tmp_path: Path, capsys: pytest.CaptureFix
     out = tmp_path / "deep" / "bench.json"
     assert command.main(["--quick", "--stage", "rank", "--out", str(out)]) == 0
     (one,) = msgspec.json.decode(out.read_bytes())
-    assert (one["stage"], one["goal"], one["ratio_is"]) == ("rank", 0.5, "peer / ours")
+    assert (one["stage"], one["goal"], one["ratio_is"]) == ("rank", 5.0, "peer / ours")
     assert 0 < one["ratio"] == pytest.approx(one["peer"] / one["ours"])
     assert [len(one["samples"]["ours"]), len(one["samples"]["peer"])] == [1, 1]
     assert {"lightgbm", "numpy", "python", "cores"} <= one["versions"].keys()

@@ -35,9 +35,10 @@ MODELS: dict[str, dict[str, Any]] = {
 
 
 def examples(seed: int, rows: int = 600) -> Float32:
-    """Numbers in halves, so that values repeat; a fifth NaN, a fifth zero; one column of 40 categories."""
+    """Numbers, most in halves so that they repeat; a fifth NaN, a fifth zero; one column of 40 categories."""
     random = np.random.default_rng(seed)
-    features = (random.normal(size=(rows, N_FEATURES)) * 8).round() / 2
+    features = random.normal(size=(rows, N_FEATURES)) * 4
+    features[:, 1:] = (features[:, 1:] * 2).round() / 2
     features[random.random(features.shape) < 0.2] = np.nan
     features[random.random(features.shape) < 0.2] = 0
     features[:, CATEGORICAL] = random.integers(0, 40, rows)
