@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from implicit.cpu.als import AlternatingLeastSquares
-from implicit.recommender_base import ModelFitError
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from contracts.errors import VocabularyMismatch
 from contracts.settings import Als
 from models import artifact
+from models.als_kernel import padded_width, sweep
 from models.ragged import Float32
 
 
@@ -29,39 +29,34 @@ class Factors:
 def fit(confidence: sparse.csr_matrix, settings: Als, *, seed: int, threads: int, start: Factors | None) -> Factors:
     """Factors of a confidence matrix; the same input, seed and start give the same bytes at any number of threads.
 
-    Method: Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, by implicit's
-    conjugate gradient solver.
+    Method: Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, by conjugate
+    gradient steps; the start, the steps and the words of the settings are those of implicit's AlternatingLeastSquares.
 
     Args:
         confidence: shape (n_users, n_items), float32, non-negative.
         settings: factors, regularization, alpha and iterations.
         seed: of the random start.
-        threads: solver threads; BLAS always runs on one.
+        threads: solver threads, one at least; BLAS always runs on one.
         start: factors of an earlier day to go on from, possibly with fewer rows.
 
     Raises:
         VocabularyMismatch: the start has more rows or another width than the matrix asks for, or the fitted
             factors are not finite.
     """
-    with threadpool_limits(1, "blas"):
-        model = AlternatingLeastSquares(
-            factors=settings.factors,
-            regularization=settings.regularization,
-            alpha=settings.alpha,
-            iterations=settings.iterations if start is None else settings.warm_iterations,
-            random_state=seed,
-            num_threads=threads,
-        )
-        if start is not None:
-            model.user_factors = _padded(start.users, confidence.shape[0], settings.factors)
-            model.item_factors = _padded(start.items, confidence.shape[1], settings.factors)
-        try:
-            model.fit(confidence, show_progress=False)
-        except ModelFitError as error:
-            raise _unfit(confidence, str(error)) from error
-    factors = Factors(np.asarray(model.user_factors, np.float32), np.asarray(model.item_factors, np.float32))
-    if (len(factors.users), len(factors.items)) != confidence.shape or not _is_finite(factors):
-        raise _unfit(confidence, f"factors {factors.users.shape} and {factors.items.shape}")
+    users, items = _begin(confidence.shape, settings.factors, seed, start)
+    with (
+        threadpool_limits(1, "blas"),
+        np.errstate(over="ignore", invalid="ignore"),  # told below, whichever step it happens in
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        by_user = _weighted(confidence, settings.alpha)
+        by_item = by_user.T.tocsr()
+        for _ in range(settings.iterations if start is None else settings.warm_iterations):
+            sweep(by_user, users, items, settings.regularization, pool)
+            sweep(by_item, items, users, settings.regularization, pool)
+    factors = Factors(_narrowed(users, settings.factors), _narrowed(items, settings.factors))
+    if not _is_finite(factors):
+        raise _not_finite(confidence, factors)
     return factors
 
 
@@ -83,22 +78,45 @@ def load(folder: Path, name: str) -> Factors:
     return Factors(artifact.array(folder, f"{name}_users"), artifact.array(folder, f"{name}_items"))
 
 
-def _padded(rows: Float32, n: int, width: int) -> Float32:
-    if len(rows) > n or rows.shape[1] != width:
+def _weighted(confidence: sparse.csr_matrix, alpha: float) -> sparse.csr_matrix:
+    values = confidence.data.astype(np.float32, copy=False) * np.float32(alpha)
+    return sparse.csr_matrix((values, confidence.indices, confidence.indptr), shape=confidence.shape)
+
+
+def _begin(shape: tuple[int, int], factors: int, seed: int, start: Factors | None) -> tuple[Float32, Float32]:
+    """Rows of users and of items to go on from, as wide as the solver wants them."""
+    if start is not None:
+        return _padded(start.users, shape[0], factors), _padded(start.items, shape[1], factors)
+    random, scale = np.random.default_rng(seed), np.float32(0.01)
+    users, items = (_widened(random.random((n, factors), dtype=np.float32) * scale, n) for n in shape)
+    return users, items
+
+
+def _padded(rows: Float32, n: int, factors: int) -> Float32:
+    """A copy with zero rows for those that the start does not know, as wide as the solver wants it."""
+    if len(rows) > n or rows.shape[1] != factors:
         raise VocabularyMismatch(
-            f"The warm start has shape {rows.shape}; {n} rows of {width} factors are wanted.",
+            f"The warm start has shape {rows.shape}; {n} rows of {factors} factors are wanted.",
             where="warm start",
             todo="Delete the older ALS artifact, or refit from scratch.",
         )
-    padded = np.zeros((n, width), dtype=np.float32)
-    padded[: len(rows)] = rows
-    return padded
+    return _widened(rows, n)
 
 
-def _unfit(confidence: sparse.csr_matrix, seen: str) -> VocabularyMismatch:
+def _widened(rows: Float32, n: int) -> Float32:
+    wide = np.zeros((n, padded_width(rows.shape[1])), dtype=np.float32)
+    wide[: len(rows), : rows.shape[1]] = rows
+    return wide
+
+
+def _narrowed(rows: Float32, factors: int) -> Float32:
+    return np.ascontiguousarray(rows[:, :factors])
+
+
+def _not_finite(confidence: sparse.csr_matrix, factors: Factors) -> VocabularyMismatch:
     return VocabularyMismatch(
-        "The fitted factors do not fit the matrix or are not finite.",
-        where=f"matrix {confidence.shape}, {seen}",
+        "The fitted factors are not finite.",
+        where=f"matrix {confidence.shape}, factors {factors.users.shape} and {factors.items.shape}",
         todo="Refit without a warm start; raise als.regularization if it repeats.",
     )
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from contracts.errors import VocabularyMismatch
 from contracts.settings import Als
@@ -28,6 +30,15 @@ def tastes() -> sparse.csr_matrix:
 def fit(matrix: sparse.csr_matrix, *, threads: int = 1, start: Factors | None = None) -> Factors:
     """Factors with the seed of these tests."""
     return als.fit(matrix, SMALL, seed=3, threads=threads, start=start)
+
+
+def peer_of(settings: Als, *, iterations: int) -> AlternatingLeastSquares:
+    """The peer's model with our settings and the seed of these tests."""
+    with threadpool_limits(1, "blas"):  # it warns of more
+        return AlternatingLeastSquares(
+            factors=settings.factors, regularization=settings.regularization, alpha=settings.alpha,
+            iterations=iterations, random_state=3, num_threads=1,
+        )  # fmt: skip
 
 
 def test_missing_items_of_a_taste_score_above_the_other_taste(tastes: sparse.csr_matrix) -> None:
@@ -76,6 +87,47 @@ def test_factors_that_are_no_numbers_are_refused(tastes: sparse.csr_matrix) -> N
     start.items[:] = np.nan
     with pytest.raises(VocabularyMismatch, match="not finite"):
         fit(tastes, start=start)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+def test_confidences_that_are_no_numbers_are_refused(tastes: sparse.csr_matrix, value: float) -> None:
+    """NaN, infinity, and what alpha makes infinite."""
+    tastes.data[5] = value
+    with pytest.raises(VocabularyMismatch, match="not finite"):
+        fit(tastes)
+
+
+@pytest.mark.parametrize("factors", [4, 20])
+def test_sweeps_from_a_start_are_the_peers(tastes: sparse.csr_matrix, factors: int) -> None:
+    """Two iterations agree with implicit's to 1e-4, so alpha and regularization mean the same."""
+    random = np.random.default_rng(1)
+    users, items = (random.standard_normal((n, factors), dtype=np.float32) for n in tastes.shape)
+    settings = Als(factors=factors, regularization=0.7, alpha=3.0, warm_iterations=2)
+    ours = als.fit(tastes, settings, seed=3, threads=2, start=Factors(users, items))
+    peer = peer_of(settings, iterations=2)
+    peer.user_factors, peer.item_factors = users, items
+    peer.fit(tastes, show_progress=False)
+    assert ours.users == pytest.approx(peer.user_factors, rel=1e-4, abs=1e-5)
+    assert ours.items == pytest.approx(peer.item_factors, rel=1e-4, abs=1e-5)
+
+
+def test_no_iterations_leave_the_peers_random_start(tastes: sparse.csr_matrix) -> None:
+    """The start of a seed is implicit's, bit by bit."""
+    settings = Als(factors=5, iterations=0)
+    ours, peer = als.fit(tastes, settings, seed=3, threads=1, start=None), peer_of(settings, iterations=0)
+    peer.fit(tastes, show_progress=False)
+    assert (ours.users == peer.user_factors).all()
+    assert (ours.items == peer.item_factors).all()
+    assert ours.users.flags.c_contiguous
+
+
+def test_who_likes_nothing_has_zero_factors(tastes: sparse.csr_matrix) -> None:
+    """An empty row, and an item that nobody likes."""
+    tastes.resize(13, 9)
+    made = fit(tastes)
+    assert not made.users[12].any()
+    assert not made.items[8].any()
+    assert (np.abs(made.users[:12]).sum(axis=1) > 0).all()
 
 
 def test_models_of_one_artifact_are_told_apart(tmp_path: Path, tastes: sparse.csr_matrix) -> None:
