@@ -12,7 +12,7 @@ from export.comparing import shifts
 from export.comparing.counting import TOP, PlacementCount, quantile
 from export.comparing.result import Diff, PlacementDiff, Side
 from export.comparing.users import Pair, pairs
-from export.format.manifest import ITEMS_NAME, Manifest, corrupt
+from export.format.manifest import Manifest
 from export.reading.channels import place
 from export.stores.base import Reader, Rows, UserLists
 
@@ -105,10 +105,7 @@ def _count(pair: Pair, counts: dict[str, PlacementCount]) -> None:
 
 
 def _rows(user: UserLists | None, placement: str, k: int) -> Rows | None:
-    rows = user.rows(placement, k) if user is not None else None
-    if rows is not None and rows.n_damaged:
-        raise corrupt(f"A list for {placement} has {rows.n_damaged} items that cannot be read", ITEMS_NAME)
-    return rows
+    return user.rows(placement, k) if user is not None else None
 
 
 def _catalogue(snapshot: Reader) -> shifts.Catalogue:

@@ -59,6 +59,8 @@ def _listed(snapshot: Reader, ids: Sequence[str], pool: ThreadPoolExecutor) -> l
 
 
 def _found(snapshot: Reader, ids: Sequence[str], pool: ThreadPoolExecutor) -> list[UserLists | None]:
+    if not ids:
+        return []
     if isinstance(snapshot, MappedReader):
         return list(map(snapshot.find, ids))
     if isinstance(snapshot, Prefetching):

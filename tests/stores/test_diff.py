@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -124,6 +124,23 @@ def test_an_id_mix_up_leaves_coverage_and_ruins_overlap(snapshot: Open) -> None:
     assert [user.user_id for user in home.most_changed] == TWENTY
 
 
+def test_shares_and_not_counts_order_items_and_categories(snapshot: Open) -> None:
+    """With twice as many lists after: an item in as many lists as before lost half of its reach; ties go by id."""
+    after = [row("a", [TEA, MILK]), row("b", [TEA, JAM]), row("c", [TEA, BREAD]), row("d", [PEAR, BREAD])]
+    made = compare(
+        snapshot([row("a", [BREAD, MILK]), row("b", [BREAD, JAM])]), snapshot(after, day=2), Extent(n_items=2)
+    )
+    home = made.placements["home"]
+    assert [(one.item_id, one.reach_before, one.reach_after) for one in (*home.gaining, *home.losing)] == [
+        ("tea", 0.0, 0.75), ("-pear", 0.0, 0.25), ("bread", 1.0, 0.5), ("jam", 0.5, 0.25),
+    ]  # fmt: skip
+    assert (home.losing[0].n_before, home.losing[0].n_after) == (2, 2)
+    assert [(one.category, one.before, one.after) for one in home.categories] == [
+        ("Bakery", 0.5, 0.25), ("Pantry", 0.25, 0.5),
+    ]  # fmt: skip
+    assert (home.items_moved, home.categories_moved) == (0.5, 0.375)
+
+
 def test_the_most_changed_come_first_whatever_the_shards(snapshot: Open) -> None:
     """Least overlap, then the longer list, then the id; the order that users are read in makes no difference."""
     before = [row("a", [0, 1]), row("b", [0]), row("c", [0, 1]), row("d", [0, 1, 2]), row("e", [0, 1])]
@@ -135,6 +152,9 @@ def test_the_most_changed_come_first_whatever_the_shards(snapshot: Open) -> None
     most = answers[0]["home"].most_changed
     assert [(user.user_id, user.overlap) for user in most] == [("c", 0.0), ("e", 0.0), ("b", 0.0), ("a", 0.5)]
     assert answers[0] == answers[1] == answers[2]
+    for n_users, expected in ((1, ["c"]), (2, ["c", "e"]), (3, ["c", "e", "b"])):
+        made = compare(snapshot(before), snapshot(after, day=2), Extent(n_users=n_users))
+        assert [user.user_id for user in made.placements["home"].most_changed] == expected
     none = compare(snapshot(before), snapshot(after, day=2), Extent(n_users=0)).placements["home"]
     assert (none.most_changed, none.n_both) == ((), 5)
 
@@ -156,6 +176,19 @@ def test_a_placement_without_lists_has_no_shares(snapshot: Open) -> None:
     )
     assert (discover.fallback_before, discover.fallback_after, discover.items_moved) == (1.0, 1.0, None)
     assert discover.price == PriceShift(before=None, after=None, change=None)
+
+
+def test_lists_of_one_snapshot_alone_are_counted_by_placement(snapshot: Open) -> None:
+    """A user of both snapshots may have a list for a placement in one of them: no overlap is made of that."""
+    home = [row("ann", [0]), row("bob", [1])]
+    more = [row(user, [2], placement="discover") for user in ("ann", "bob", "cat")]
+    made = compare(snapshot(home), snapshot([row("ann", [0]), *more], day=2))
+    assert (made.n_users_both, made.n_users_only_before, made.n_users_only_after) == (2, 0, 1)
+    one, other = made.placements["home"], made.placements["discover"]
+    assert (one.n_both, one.n_only_before, one.n_only_after, one.overlap_median) == (1, 1, 0, 1.0)
+    assert (other.n_both, other.n_only_before, other.n_only_after, other.overlap_median) == (0, 0, 3, None)
+    jam = ItemShift(item_id="jam", title="Jam, red", n_before=0, n_after=3, reach_before=0.0, reach_after=1.0)
+    assert (other.gaining, other.losing) == ((jam,), ())
 
 
 def test_placements_of_one_snapshot_alone_are_named(snapshot: Open) -> None:
@@ -183,16 +216,18 @@ def test_above_the_limit_a_hash_draws_the_users(snapshot: Open) -> None:
     assert compare(before, after, Extent(exact_users=5)) == made
 
 
-def test_a_damaged_record_is_an_error_and_no_number(snapshot: Open) -> None:
-    """No user is left out in silence: a flipped byte in a record of either snapshot is told."""
+@pytest.mark.parametrize("name", ["shard-00000.bin", "items.bin"])
+def test_damage_is_an_error_and_no_number(snapshot: Open, name: str) -> None:
+    """No user and no item is left out in silence: a flipped byte of a record or an item of either snapshot is told."""
     good, bad = snapshot(BEFORE), snapshot(AFTER, day=2, shards=1)
-    path = bad.directory / "shard-00000.bin"
+    path = bad.directory / name
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    for pair in ((good, bad), (bad, good)):
+    bad = MappedReader(bad.directory)
+    for before, after in ((good, bad), (bad, good)):
         with pytest.raises(SnapshotCorrupt, match="damaged"):
-            compare(pair[0], MappedReader(pair[1].directory))
+            compare(before, after)
 
 
 @pytest.mark.parametrize("wrong", [{"k": 0}, {"exact_users": 0}, {"n_items": -1}, {"n_users": -1}])
@@ -235,6 +270,33 @@ def test_memory_holds_a_batch_of_users(snapshot: Open, monkeypatch: pytest.Monke
     assert made.n_looked_at == 20
     assert before.ahead == 3
     assert (before.n_found, after.n_found) == (40, 20)
+
+
+class Prefetched(Watched):
+    """A reader that reads many users a request, and none by itself."""
+
+    def __init__(self, reader: MappedReader) -> None:
+        """Watches `reader`."""
+        super().__init__(reader)
+        self.sizes: list[int] = []
+
+    def prefetched(self, user_ids: Collection[str]) -> MappedReader:
+        """The users, in one request."""
+        self.sizes.append(len(user_ids))
+        return self.reader
+
+    def find(self, user_id: str) -> UserLists | None:
+        """No user is read alone."""
+        raise AssertionError(user_id)
+
+
+def test_a_store_that_reads_many_users_a_request_is_asked_so(snapshot: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each batch of users is one request to a snapshot that offers it; the answer is the same."""
+    monkeypatch.setattr(users, "BATCH", 8)
+    before, after = snapshot(twenty(), items=FORTY_ITEMS), snapshot(twenty(shift=1), day=2, items=FORTY_ITEMS)
+    batched = Prefetched(before), Prefetched(after)
+    assert compare(cast("Reader", batched[0]), cast("Reader", batched[1])) == compare(before, after)
+    assert (batched[0].sizes, batched[1].sizes) == ([8, 8, 4, 8, 8, 4], [8, 8, 4])
 
 
 def test_a_user_listed_but_not_found_is_an_error(snapshot: Open) -> None:

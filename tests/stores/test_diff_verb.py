@@ -68,11 +68,14 @@ def everything(root: Path) -> dict[str, bytes]:
 
 
 def test_the_current_one_is_compared_with_the_newest(settings: Settings, root: Path, tmp_path: Path) -> None:
-    """Without names: the one served against the published one of the latest date, or a later one that is staged."""
-    made = [nights.night(tmp_path, day) for day in (1, 2, 3)]
+    """Without names: the one served against the published one of the latest date, or a later one that is staged.
+
+    A folder whose name is no date, or that has no manifest yet, is none.
+    """
+    made = [nights.night(tmp_path, day) for day in (1, 2, 3, 4)]
     assert ids(settings) == (made[0].id, made[1].id)
     shutil.copytree(made[2].build, root / "staging" / "2026-01-03")
-    shutil.copytree(made[2].build, root / "staging" / "a copy")
+    shutil.copytree(made[3].build, root / "staging" / "put aside")
     (root / "staging" / "2026-01-04").mkdir()
     assert ids(settings) == (made[0].id, made[2].id)
 
