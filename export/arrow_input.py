@@ -89,7 +89,7 @@ def read_fallbacks(table: pa.Table, known: npt.NDArray[np.bool_]) -> Fallbacks:
     where = "fallback_lists"
     names, segments = _texts(table, "placement", where), _texts(table, "segment", where)
     lengths, (items, scores) = _lists(table, ("item_idx", "scores"), where)
-    if not _all_known(items, known, lowest=0) or not np.isfinite(scores).all() or (lengths == 0).any():
+    if not _all_known(items, known) or not np.isfinite(scores).all() or (lengths == 0).any():
         raise invalid("A fallback list is empty, has an unknown item or a score that is not finite", where)
     ends = np.cumsum(lengths).tolist()
     made: Fallbacks = {}
@@ -130,21 +130,23 @@ def read_items(table: pa.Table) -> dict[int, Item]:
 def _check(columns: Columns, known: npt.NDArray[np.bool_], n_reasons: int, where: str) -> None:
     if (columns.lengths > MAX_LENGTH).any():
         raise invalid(f"A list is longer than {MAX_LENGTH} items", where)
-    if not _all_known(columns.items, known, lowest=0) or not _all_known(columns.anchors, known, lowest=-1):
+    anchors = columns.anchors[columns.anchors != -1]
+    if not _all_known(columns.items, known) or not _all_known(anchors, known):
         raise invalid("A list has an item that the items table does not have", where)
     limit = np.finfo(np.float32).max
     if not (-limit <= columns.scores.min(initial=0.0) and columns.scores.max(initial=0.0) <= limit):
         raise invalid("A score is not a finite 32-bit number", where)
-    if columns.sources.min(initial=0) < 0 or columns.sources.max(initial=-1) >= n_reasons:
+    if _highest(columns.sources) >= n_reasons:
         raise invalid(f"A reason is not one of the {n_reasons} sources", where)
 
 
-def _all_known(items: npt.NDArray[Any], known: npt.NDArray[np.bool_], *, lowest: int) -> bool:
-    """Whether each item is used; a `lowest` of -1 lets -1 pass."""
-    highest = int(items.max(initial=-1))
-    if items.min(initial=0) < lowest or highest >= len(known):
-        return False
-    return highest < 0 or bool(known.all()) or bool(known[items[items >= 0]].all())
+def _all_known(items: npt.NDArray[Any], known: npt.NDArray[np.bool_]) -> bool:
+    return _highest(items) < len(known) and bool(known.all() or known[items].all())
+
+
+def _highest(values: npt.NDArray[Any]) -> int:
+    """The highest of some integers, -1 for none; a negative one counts as higher than any other."""
+    return int(values.view(f"u{values.itemsize}").max()) if len(values) else -1
 
 
 def _column(table: pa.Table | pa.RecordBatch, name: str, where: str, *, nullable: bool = False) -> pa.Array:

@@ -40,7 +40,7 @@ __all__ = ["Manifest", "read_manifest", "verify", "write_snapshot"]
 
 MAX_SEGMENTS: Final = 65_535
 MAX_PLACEMENTS: Final = 255
-SPILL_ROWS: Final = 32_768
+SPILL_ROWS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 WORD_BITS: Final = 64
-BLOCK_VALUES: Final = 32_768
+WORDS: Final = tuple(np.dtype(kind) for kind in ("u1", "<u2", "<u4", "<u8"))
+BLOCK_VALUES: Final = 131_072
 PADDING: Final = b"\0" * 8
 """What a buffer needs after its last byte so that `unpack` may read whole words."""
 
@@ -49,17 +50,22 @@ def pack(values: npt.NDArray[Any], bits: int, *, out: npt.NDArray[np.uint8] | No
     return made
 
 
+def _narrowest(bits: int) -> np.dtype[Any]:
+    """The smallest unsigned type of so many bits, little-endian."""
+    return next(kind for kind in WORDS if kind.itemsize * 8 >= bits)
+
+
 def _pack_block(values: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint8]:
     rows, n = values.shape
     size = packed_bytes(n, bits)
-    columns = np.empty((n, rows), dtype="<u8")
-    columns[:] = values.T
+    columns: npt.NDArray[Any] = np.ascontiguousarray(values.astype(_narrowest(bits), copy=False).T)
     # Neighbours become one value of twice the bits: half as many are left for the loop below.
     while 2 * bits <= WORD_BITS and len(columns) > 1:
-        left, right = columns[0::2], columns[1::2]
-        right <<= np.uint64(bits)
-        left[: len(right)] |= right
+        kind = _narrowest(2 * bits)
+        left, right = columns[0::2].astype(kind), columns[1::2].astype(kind)
+        left[: len(right)] |= right << kind.type(bits)
         columns, bits = left, 2 * bits
+    columns = columns.astype("<u8", copy=False)
     words = np.zeros(((size * 8 + WORD_BITS - 1) // WORD_BITS, rows), dtype="<u8")
     for position, column in enumerate(columns):
         word, shift = divmod(position * bits, WORD_BITS)

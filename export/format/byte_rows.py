@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 def from_matrix(data: npt.NDArray[Any]) -> pa.LargeBinaryArray:
@@ -50,3 +51,8 @@ def span(rows: pa.LargeBinaryArray, start: int, end: int) -> memoryview:
     """The bytes of rows `start` to `end`, the end not included."""
     offsets = offsets_of(rows)
     return data_of(rows)[int(offsets[start]) : int(offsets[end])]
+
+
+def join(*parts: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
+    """Row i is the parts' rows i, one after the other."""
+    return pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.large_binary()))

@@ -10,14 +10,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from export.format import bits, byte_rows
-from export.format.records import CRC_BYTES, LIST_HEAD, SCORE_STEPS, Widths
+from export.format.records import LIST_HEAD, SCORE_STEPS, Widths
 
-RECORD_FIELDS: Final = np.dtype([("crc", "<u4"), ("id_bytes", "<u2"), ("segment", "<u2"), ("lists", "u1")])
+RECORD_FIELDS: Final = np.dtype([("id_bytes", "<u2"), ("segment", "<u2"), ("lists", "u1")])
 LIST_FIELDS: Final = np.dtype([("p", "u1"), ("n", "<u2"), ("a", "<u2"), ("low", "<f4"), ("high", "<f4")])
-PLACE_BITS: Final = 16
+PLACE_SHIFT: Final = np.uint64(16)
+ROW_SHIFT: Final = np.uint64(47)
+PLACE_MASK: Final = np.uint64(2**16 - 1)
+ANCHOR_MASK: Final = np.uint64(2**31 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +57,12 @@ def join_records(
 
     `lists` has a user's lists joined, `n_lists` of them, in ascending order of placement.
     """
-    heads = np.zeros(len(ids), dtype=RECORD_FIELDS)
+    heads = np.empty(len(ids), dtype=RECORD_FIELDS)
     heads["id_bytes"], heads["segment"], heads["lists"] = byte_rows.lengths_of(ids), segments, n_lists
-    rows = pc.binary_join_element_wise(byte_rows.from_matrix(heads), ids, lists, pa.scalar(b"", pa.large_binary()))
-    data = np.array(byte_rows.span(rows, 0, len(rows)))
-    offsets, view, crc32 = byte_rows.offsets_of(rows), data.data, zlib.crc32
-    bodies = zip((offsets[:-1] + CRC_BYTES).tolist(), offsets[1:].tolist(), strict=True)
-    sums = np.array([crc32(view[start:end]) for start, end in bodies], dtype="<u4")
-    data[offsets[:-1, None] + np.arange(CRC_BYTES)] = sums.view(np.uint8).reshape(len(ids), CRC_BYTES)
-    return view
+    bodies = byte_rows.join(byte_rows.from_matrix(heads), ids, lists)
+    sums = np.fromiter(map(zlib.crc32, bodies.to_pylist()), dtype="<u4", count=len(ids))
+    records = byte_rows.join(byte_rows.from_matrix(sums), bodies)
+    return byte_rows.span(records, 0, len(records))
 
 
 def pack_lists(columns: Columns, widths: Widths) -> pa.LargeBinaryArray:
@@ -93,12 +92,12 @@ def _pack_equal(
     head["low"], head["high"] = _quantise(_matrix(columns.scores, starts, n), packed[:, at : at + n])
     bits.pack(_matrix(columns.sources, starts, n), widths.source_bits, out=packed[:, at + n :])
     anchors = _matrix(columns.anchors, starts, n)
-    tails = None
+    tails: list[pa.LargeBinaryArray] = []
     if anchors.size and anchors.max() >= 0:
-        head["a"], tails = _pack_anchors(anchors, widths)
+        head["a"], *tails = _pack_anchors(anchors, widths)
     packed[:, : LIST_HEAD.size] = head.view(np.uint8).reshape(len(rows), LIST_HEAD.size)
     lists = byte_rows.from_matrix(packed)
-    return lists if tails is None else pc.binary_join_element_wise(lists, tails, pa.scalar(b"", pa.large_binary()))
+    return byte_rows.join(lists, *tails) if tails else lists
 
 
 def _matrix(values: npt.NDArray[Any], starts: npt.NDArray[np.int64], n: int) -> npt.NDArray[Any]:
@@ -123,26 +122,36 @@ def _quantise(
         lowest[block], highest[block] = columns.min(axis=0), columns.max(axis=0)
         low = lowest[block].astype(np.float64)
         span = highest[block].astype(np.float64) - low
-        steps = np.subtract(columns, low, dtype=np.float64)
+        steps = columns.astype(np.float64)
+        steps -= low
         steps /= np.where(span > 0, span, 1.0)
-        np.clip(steps, 0.0, 1.0, out=steps)
+        if scores.dtype != np.float32:
+            np.clip(steps, 0.0, 1.0, out=steps)  # the ends were rounded
         steps *= np.where(span > 0, SCORE_STEPS, 0.0)
         out[block] = np.rint(steps, out=steps).astype(np.uint8).T
     return lowest, highest
 
 
-def _pack_anchors(anchors: npt.NDArray[np.int32], widths: Widths) -> tuple[npt.NDArray[np.int64], pa.LargeBinaryArray]:
-    """Number of distinct anchors of each row, and the end of its list: their table and the references into it."""
+def _pack_anchors(
+    anchors: npt.NDArray[np.int32], widths: Widths
+) -> tuple[npt.NDArray[np.int64], pa.LargeBinaryArray, pa.LargeBinaryArray]:
+    """Number of distinct anchors of each row, their packed table, and the packed references into it."""
     counts, table, references = _anchor_tables(anchors)
-    packed, owners = [], []
-    for a in np.unique(counts).tolist():
-        rows = np.flatnonzero(counts == a)
-        owners.append(rows)
-        parts = []
-        if a:
-            parts = [bits.pack(table[rows, :a], widths.item_bits), bits.pack(references[rows], bits.width(a + 1))]
-        packed.append(byte_rows.from_matrix(np.concatenate([np.zeros((len(rows), 0), dtype=np.uint8), *parts], axis=1)))
-    return counts, pa.concat_arrays(packed).take(pa.array(np.argsort(np.concatenate(owners))))
+    rows, n = anchors.shape
+    # A row's table ends in zeros, so that its packed bytes are the first ones of the padded table's.
+    tables = _cut(bits.pack(table, widths.item_bits), counts * widths.item_bits)
+    reference_bits = np.array([0, *(bits.width(a + 1) for a in range(1, table.shape[1] + 1))])[counts]
+    packed = np.zeros((rows, bits.packed_bytes(n, int(reference_bits.max()))), dtype=np.uint8)
+    for width in np.flatnonzero(np.bincount(reference_bits)[1:]) + 1:
+        chosen = np.flatnonzero(reference_bits == width)
+        packed[chosen, : bits.packed_bytes(n, int(width))] = bits.pack(references[chosen], int(width))
+    return counts, tables, _cut(packed, n * reference_bits)
+
+
+def _cut(packed: npt.NDArray[np.uint8], n_bits: npt.NDArray[np.int64]) -> pa.LargeBinaryArray:
+    """The first bytes of each row, as many as its bits need."""
+    lengths = (n_bits + 7) // 8
+    return byte_rows.from_lengths(packed[np.arange(packed.shape[1]) < lengths[:, None]], lengths)
 
 
 def _anchor_tables(
@@ -152,15 +161,16 @@ def _anchor_tables(
     rows, n = anchors.shape
     counts = np.zeros(rows, dtype=np.int64)
     table, references = np.zeros((rows, n), dtype=np.int32), np.zeros((rows, n), dtype=np.int32)
-    places = np.arange(n, dtype=np.int64)
     for block in bits.blocks(rows, n):
-        keys = np.sort((anchors[block].astype(np.int64) << PLACE_BITS) | places, axis=1)
-        found, places_found = keys >> PLACE_BITS, keys & ((1 << PLACE_BITS) - 1)
-        is_new = found >= 0
-        is_new[:, 1:] &= found[:, 1:] != found[:, :-1]
-        numbers = np.cumsum(is_new, axis=1)
-        counts[block] = numbers[:, -1]
-        np.put_along_axis(references[block], places_found, numbers, axis=1)
-        owner, at = np.nonzero(is_new)
-        table[block][owner, numbers[owner, at] - 1] = found[owner, at]
-    return counts, table, references
+        row, place = np.nonzero(anchors[block] >= 0)
+        values = anchors[block][row, place].astype(np.uint64)
+        # One sort of row, anchor and place in one word: at most 17, 31 and 16 bits, see `bits.BLOCK_VALUES`.
+        keys = np.sort((row.astype(np.uint64) << ROW_SHIFT) | (values << PLACE_SHIFT) | place.astype(np.uint64))
+        owners = (keys >> ROW_SHIFT).astype(np.intp)
+        is_new = np.ones(len(keys), dtype=bool)
+        is_new[1:] = (keys[1:] ^ keys[:-1]) >> PLACE_SHIFT != 0
+        counts[block] = np.bincount(owners[is_new], minlength=block.stop - block.start)
+        numbers = np.cumsum(is_new) - (np.cumsum(counts[block]) - counts[block])[owners]
+        references[block][owners, (keys & PLACE_MASK).astype(np.intp)] = numbers
+        table[block][owners[is_new], numbers[is_new] - 1] = (keys[is_new] >> PLACE_SHIFT) & ANCHOR_MASK
+    return counts, table[:, : int(counts.max())], references

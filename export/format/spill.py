@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,7 +18,6 @@ from export.format import byte_rows, shards
 from export.format.packing import join_records
 from export.format.records import RECORD_HEAD
 
-BLOCK: Final = struct.Struct("<IQQ")
 ROW: Final = np.dtype(
     [("hash", "<u8"), ("id_bytes", "<u2"), ("segment", "<u2"), ("placement", "u1"), ("list_bytes", "<u4")]
 )
@@ -43,30 +41,37 @@ class Rows:
 
 
 class Spill:
-    """Temporary files, one a shard, below a folder that the caller removes."""
+    """Temporary files, three a shard, below a folder that the caller removes."""
 
     def __init__(self, folder: Path, n_shards: int) -> None:
         """Uses `folder`, which exists and is empty."""
         self._folder, self._n_shards = folder, n_shards
 
-    def _path(self, shard: int) -> Path:
-        return self._folder / f"{shard:05d}.rows"
+    def _paths(self, shard: int) -> tuple[Path, Path, Path]:
+        """Where the heads, the ids and the lists of a shard's rows lie, all in one order."""
+        heads, ids, lists = (self._folder / f"{shard:05d}.{part}" for part in ("heads", "ids", "lists"))
+        return heads, ids, lists
 
     def add(self, rows: Rows) -> None:
         """Appends the rows to the files of their shards."""
-        owners = rows.heads["hash"] % np.uint64(self._n_shards)
-        order = np.argsort(owners, kind="stable")
-        bounds = np.searchsorted(owners[order], np.arange(self._n_shards + 1, dtype=np.uint64)).tolist()
+        hashes = rows.heads["hash"].copy()
+        owners = (hashes % np.uint64(self._n_shards)).astype(np.min_scalar_type(self._n_shards))
+        # Each part in the order of the hashes: a shard is then put together from a few runs, not from scattered rows.
+        order = np.argsort(hashes)
+        order = order[np.argsort(owners[order], kind="stable")]
+        bounds = np.searchsorted(owners[order], np.arange(self._n_shards + 1)).tolist()
         rows = rows.take(order)
         for shard, (start, end) in enumerate(pairwise(bounds)):
             if start == end:
                 continue
-            ids, lists = byte_rows.span(rows.ids, start, end), byte_rows.span(rows.lists, start, end)
-            with self._path(shard).open("ab") as file:
-                file.write(BLOCK.pack(end - start, len(ids), len(lists)))
-                file.write(rows.heads[start:end].tobytes())
-                file.write(ids)
-                file.write(lists)
+            parts: tuple[bytes | memoryview, ...] = (
+                rows.heads[start:end].tobytes(),
+                byte_rows.span(rows.ids, start, end),
+                byte_rows.span(rows.lists, start, end),
+            )
+            for path, data in zip(self._paths(shard), parts, strict=True):
+                with path.open("ab") as file:
+                    file.write(data)
 
     def write_shard(self, shard: int, file: BinaryIO, segments: npt.NDArray[np.uint16]) -> int:
         """Writes the shard's file from what was added, whatever the order it was added in.
@@ -82,10 +87,10 @@ class Spill:
         Raises:
             InputInvalid: a user has two lists for one placement, or two segments.
         """
-        rows = _read(self._path(shard))
+        rows = _read(*self._paths(shard))
         order, is_first = _order(rows)
         heads, firsts = rows.heads[order], np.flatnonzero(is_first)
-        _check_rows(rows, order, is_first, segments)
+        _check_rows(rows, order, is_first, segments[heads["segment"]])
         bounds = np.append(firsts, len(order))
         sizes = np.diff(np.append(0, np.cumsum(heads["list_bytes"], dtype=np.int64))[bounds])
         lengths = RECORD_HEAD.size + heads["id_bytes"][firsts] + sizes
@@ -93,19 +98,15 @@ class Spill:
         return len(firsts)
 
 
-def _read(path: Path) -> Rows:
-    """All rows of a file, which may be absent."""
-    heads, ids, lists = [np.zeros(0, dtype=ROW)], bytearray(), bytearray()
-    if path.exists():
-        with path.open("rb") as file:
-            while block := file.read(BLOCK.size):
-                n, n_ids, n_lists = BLOCK.unpack(block)
-                heads.append(np.frombuffer(file.read(n * ROW.itemsize), dtype=ROW))
-                ids += file.read(n_ids)
-                lists += file.read(n_lists)
-    joined = np.concatenate(heads)
+def _read(heads_path: Path, ids_path: Path, lists_path: Path) -> Rows:
+    """All rows of a shard; the files are absent where there is none."""
+    if not heads_path.exists():
+        none = pa.array([], pa.large_binary())
+        return Rows(np.zeros(0, dtype=ROW), none, none)
+    heads = np.fromfile(heads_path, dtype=ROW)
+    ids, lists = np.fromfile(ids_path, dtype=np.uint8), np.fromfile(lists_path, dtype=np.uint8)
     return Rows(
-        joined, byte_rows.from_lengths(ids, joined["id_bytes"]), byte_rows.from_lengths(lists, joined["list_bytes"])
+        heads, byte_rows.from_lengths(ids, heads["id_bytes"]), byte_rows.from_lengths(lists, heads["list_bytes"])
     )
 
 
@@ -148,11 +149,12 @@ def _records(
 def _check_rows(
     rows: Rows, order: npt.NDArray[np.intp], is_first: npt.NDArray[np.bool_], segments: npt.NDArray[np.uint16]
 ) -> None:
-    """Refuses a user with two lists for one placement or with two segments."""
-    heads = rows.heads[order]
-    placements, own = heads["placement"], segments[heads["segment"]]
+    """Refuses a user with two lists for one placement or with two segments; `segments` has one an ordered row."""
+    if is_first.all():
+        return
+    placements = rows.heads["placement"][order]
     is_twice = ~is_first[1:] & (placements[1:] == placements[:-1])
-    is_wrong = is_twice | (~is_first[1:] & (own[1:] != own[:-1]))
+    is_wrong = is_twice | (~is_first[1:] & (segments[1:] != segments[:-1]))
     if not is_wrong.any():
         return
     at = int(np.argmax(is_wrong))
