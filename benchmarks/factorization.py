@@ -37,7 +37,7 @@ from models.user_block import UserBlock, read_block
 # A night's session compiles with the first compiler only, which suits many short queries. MLlib's long loops want the
 # second one: without it the peer takes twice as long.
 _FULL_COMPILER: Final = {"spark.driver.extraJavaOptions": "-XX:+UseParallelGC -Dlog4j2.level=error"}
-_PACKAGES: Final = ("implicit", "numpy", "scipy", "pyspark", "pyarrow")
+_PACKAGES: Final = ("numba", "numpy", "scipy", "pyspark", "pyarrow")
 _PAIRS_COMPARED: Final = 200_000
 
 
@@ -151,7 +151,7 @@ def _fit(matrix: sparse.csr_matrix, settings: Als) -> Factors:
 
 
 def _peer(matrix: sparse.csr_matrix, settings: Als) -> ALS:
-    # MLlib multiplies its regularization by the ratings of each user and item, implicit does not.
+    # MLlib multiplies its regularization by the ratings of each user and item, ours does not.
     per_rating = settings.regularization * matrix.shape[0] / matrix.nnz
     blocks = 2 * cores()
     return ALS(

@@ -1,1 +1,1 @@
-"""Candidate sources, ranker and metrics in numpy, scipy, implicit and LightGBM. No Spark, no cloud, no clock."""
+"""Candidate sources, ranker and metrics in numpy, scipy, numba, implicit and LightGBM. No Spark, no cloud, no clock."""
