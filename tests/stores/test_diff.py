@@ -2,70 +2,44 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.errors import InputInvalid, SnapshotCorrupt
-from export.comparing import users
+from contracts.errors import InputInvalid
 from export.comparing.counting import quantile
-from export.comparing.result import CategoryShift, ChangedUser, Diff, ItemShift, PriceShift, Shown
+from export.comparing.result import CategoryShift, ChangedUser, ItemShift, PriceShift, Shown
 from export.comparing.snapshots import Extent, compare
-from export.stores.base import Reader, UserLists
-from export.stores.mapped import MappedReader
-from tests.stores import nights
-from tests.stores.conftest import build_snapshot
-from tests.stores.places import Place
+from tests.stores.comparisons import (
+    AFTER,
+    BEFORE,
+    BREAD,
+    FORTY_ITEMS,
+    JAM,
+    MILK,
+    PEAR,
+    TEA,
+    TWENTY,
+    Open,
+    opener,
+    twenty,
+)
 from tests.stores.tables import row
 
-JAM, MILK, BREAD, TEA, PEAR = 2, 1, 0, 3, 5
-BEFORE: Final = [
-    row("ann", [JAM, MILK, BREAD]),
-    row("bob", [TEA]),
-    row("cat", [MILK, JAM]),
-    row("dan", [BREAD, MILK]),
-]
-AFTER: Final = [
-    row("ann", [JAM, MILK, BREAD]),
-    row("bob", [TEA, PEAR]),
-    row("cat", [JAM, MILK]),
-    row("eve", [BREAD]),
-]
-N_TWENTY: Final = 20
-TWENTY: Final = [f"user-{i:02d}" for i in range(N_TWENTY)]
-FORTY_ITEMS: Final = pa.table({
-    "item_idx": pa.array(range(40), pa.int32()), "item_id": [f"item-{i:02d}" for i in range(40)],
-    "title": [f"Item {i}" for i in range(40)], "category": ["even", "odd"] * 20,
-    "price": [float(i) for i in range(40)], "image_url": [None] * 40,
-})  # fmt: skip
 DRAWN: Final = [
     "user-02", "user-04", "user-06", "user-07", "user-08", "user-09", "user-12", "user-17", "user-19",
 ]  # fmt: skip
 """Those of the twenty whose keyed hash lies in its lowest quarter."""
-Open = Callable[..., MappedReader]
 
 
 @pytest.fixture
 def snapshot(tmp_path: Path) -> Open:
     """Builds a snapshot of the hand-made shop and opens it."""
-
-    def run(rows: Sequence[dict[str, Any]], **other: Any) -> MappedReader:
-        folder = tmp_path / f"built-{len(list(tmp_path.iterdir()))}"
-        build_snapshot(folder, rows=rows, **other)
-        return MappedReader(folder)
-
-    return run
-
-
-def twenty(shift: int = 0) -> list[dict[str, Any]]:
-    """Twenty users with two items each that nobody else has; the lists joined to users `shift` places further."""
-    lists = [[2 * i, 2 * i + 1] for i in range(N_TWENTY)]
-    return [row(user, lists[(i + shift) % N_TWENTY]) for i, user in enumerate(TWENTY)]
+    return opener(tmp_path)
 
 
 def test_every_number_of_two_hand_made_nights(snapshot: Open) -> None:
@@ -216,95 +190,11 @@ def test_above_the_limit_a_hash_draws_the_users(snapshot: Open) -> None:
     assert compare(before, after, Extent(exact_users=5)) == made
 
 
-@pytest.mark.parametrize("name", ["shard-00000.bin", "items.bin"])
-def test_damage_is_an_error_and_no_number(snapshot: Open, name: str) -> None:
-    """No user and no item is left out in silence: a flipped byte of a record or an item of either snapshot is told."""
-    good, bad = snapshot(BEFORE), snapshot(AFTER, day=2, shards=1)
-    path = bad.directory / name
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
-    bad = MappedReader(bad.directory)
-    for before, after in ((good, bad), (bad, good)):
-        with pytest.raises(SnapshotCorrupt, match="damaged"):
-            compare(before, after)
-
-
 @pytest.mark.parametrize("wrong", [{"k": 0}, {"exact_users": 0}, {"n_items": -1}, {"n_users": -1}])
 def test_an_extent_of_nothing_is_refused(wrong: dict[str, int]) -> None:
     """The places k and the number of users are at least 1."""
     with pytest.raises(InputInvalid, match="Nothing can be compared"):
         Extent(**wrong)
-
-
-class Watched:
-    """A reader that tells how many ids were read ahead of the users asked for, at most."""
-
-    def __init__(self, reader: MappedReader) -> None:
-        """Watches `reader`."""
-        self.reader, self.n_listed, self.n_found, self.ahead = reader, 0, 0, 0
-
-    def __getattr__(self, name: str) -> Any:
-        """Whatever else it has."""
-        return getattr(self.reader, name)
-
-    def user_ids(self) -> Iterator[str]:
-        """The ids, counted as they are taken."""
-        for user in self.reader.user_ids():
-            self.n_listed += 1
-            self.ahead = max(self.ahead, self.n_listed - self.n_found)
-            yield user
-
-    def find(self, user_id: str) -> UserLists | None:
-        """The user, counted."""
-        self.n_found += 1
-        return self.reader.find(user_id)
-
-
-def test_memory_holds_a_batch_of_users(snapshot: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ids are read a batch ahead and no more; a user in both snapshots is read three times at most."""
-    monkeypatch.setattr(users, "BATCH", 3)
-    before = Watched(snapshot(twenty(), items=FORTY_ITEMS))
-    after = Watched(snapshot(twenty(shift=1), day=2, items=FORTY_ITEMS))
-    made = compare(cast("Reader", before), cast("Reader", after))
-    assert made.n_looked_at == 20
-    assert before.ahead == 3
-    assert (before.n_found, after.n_found) == (40, 20)
-
-
-class Prefetched(Watched):
-    """A reader that reads many users a request, and none by itself."""
-
-    def __init__(self, reader: MappedReader) -> None:
-        """Watches `reader`."""
-        super().__init__(reader)
-        self.sizes: list[int] = []
-
-    def prefetched(self, user_ids: Collection[str]) -> MappedReader:
-        """The users, in one request."""
-        self.sizes.append(len(user_ids))
-        return self.reader
-
-    def find(self, user_id: str) -> UserLists | None:
-        """No user is read alone."""
-        raise AssertionError(user_id)
-
-
-def test_a_store_that_reads_many_users_a_request_is_asked_so(snapshot: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each batch of users is one request to a snapshot that offers it; the answer is the same."""
-    monkeypatch.setattr(users, "BATCH", 8)
-    before, after = snapshot(twenty(), items=FORTY_ITEMS), snapshot(twenty(shift=1), day=2, items=FORTY_ITEMS)
-    batched = Prefetched(before), Prefetched(after)
-    assert compare(cast("Reader", batched[0]), cast("Reader", batched[1])) == compare(before, after)
-    assert (batched[0].sizes, batched[1].sizes) == ([8, 8, 4, 8, 8, 4], [8, 8, 4])
-
-
-def test_a_user_listed_but_not_found_is_an_error(snapshot: Open) -> None:
-    """A store that lists a user and then does not find the record lost it: that is no change of a list."""
-    before = Watched(snapshot(BEFORE))
-    before.find = lambda _: None  # type: ignore[assignment]
-    with pytest.raises(SnapshotCorrupt, match="4 users that the snapshot lists are not found"):
-        compare(cast("Reader", before), snapshot(AFTER, day=2))
 
 
 @given(
@@ -315,24 +205,3 @@ def test_a_quantile_is_a_value_of_the_sorted_overlaps(pairs: list[tuple[int, int
     """It is the smallest value that so many percent do not exceed: place ceil(n * percent / 100) of the sorted ones."""
     values = sorted(shared / places for shared, places in pairs)
     assert quantile(Counter(pairs), percent) == values[math.ceil(len(values) * percent / 100) - 1]
-
-
-def test_every_store_gives_the_same_answer(place: Place, tmp_path: Path) -> None:
-    """Two nights whose lists are shifted by one of five items, read from each kind of store: 2 of 3 items stay."""
-    made = [nights.night(tmp_path, 1), nights.night(tmp_path, 2)]
-    store = place.store()
-    for night in made:
-        nights.publish(store, night)
-    answer: Diff = compare(store.open(made[0].id), store.open(made[1].id))
-    home = answer.placements["home"]
-    assert (answer.before.snapshot, answer.after.snapshot) == (made[0].id, made[1].id)
-    assert (answer.n_users_both, answer.n_users_only_before, answer.n_users_only_after) == (24, 0, 0)
-    assert (home.top5_changed, home.overlap_median, home.overlap_p10) == (1.0, 2 / 3, 2 / 3)
-    assert (home.fallback_before, home.fallback_after, home.categories_moved) == (0.04, 0.04, 0.0)
-    assert [(item.item_id, item.n_before, item.n_after) for item in home.gaining] == [("bread", 14, 15)]
-    assert len(home.most_changed) == 20
-    first = home.most_changed[0]
-    assert [item.item_id for item in first.before] == made[0].items("user-00")
-    assert [item.item_id for item in first.after] == made[1].items("user-00")
-    local = compare(MappedReader(made[0].build), MappedReader(made[1].build))
-    assert answer.placements == local.placements
