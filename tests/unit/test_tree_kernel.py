@@ -130,17 +130,34 @@ def test_a_block_is_scored_whatever_its_layout() -> None:
     assert_bitwise(booster, features[::2])
 
 
+ONE_AND_THREE = np.repeat(np.array([[1.0], [3.0]], dtype=np.float32), 20, axis=0)
+
+
+def one_split() -> lgb.Booster:
+    """One tree of two leaves, split half-way between 1 and 3."""
+    data = lgb.Dataset(ONE_AND_THREE, ONE_AND_THREE[:, 0])
+    return lgb.train({"num_leaves": 2, "min_data_in_leaf": 1, "verbosity": -1}, data, num_boost_round=1)
+
+
 def test_the_words_of_one_split() -> None:
     """Up to 2 both leaves stay, above 2 the left one is out; NaN is read as zero; cuts at infinity are padding."""
-    features = np.repeat(np.array([[1.0], [3.0]], dtype=np.float32), 20, axis=0)
-    data = lgb.Dataset(features, features[:, 0])
-    booster = lgb.train({"num_leaves": 2, "min_data_in_leaf": 1, "verbosity": -1}, data, num_boost_round=1)
+    booster = one_split()
     tables = tree_tables.build(booster)
     assert tables.cuts.tolist() == [2.0, np.inf, np.inf, np.inf]
     assert tables.words.shape == (3, 16)
     assert tables.words[:, 0].tolist() == [0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF]
     assert (tables.words[:, 1:] == 0xFFFFFFFF).all()
-    assert tables.leaves.tolist() == [booster.predict(features[[0, 20]]).tolist()]
+    assert tables.leaves.tolist() == [booster.predict(ONE_AND_THREE[[0, 20]]).tolist()]
+
+
+def test_a_value_equal_to_its_threshold_goes_left() -> None:
+    """A threshold that float32 holds exactly; LightGBM's own lie a hair above."""
+    text = one_split().model_to_string()
+    exact = text.replace("threshold=2.0000000000000004\n", "threshold=2.0000000000000000\n")
+    assert exact != text
+    booster = lgb.Booster(model_str=exact)
+    assert booster.predict([[2.0]]) == booster.predict([[1.0]]) != booster.predict([[3.0]])
+    assert_bitwise(booster, np.array([[1.0], [2.0], [np.nextafter(np.float32(2), np.float32(3))]], dtype=np.float32))
 
 
 UNFIT: dict[str, tuple[str, dict[str, Any]]] = {
