@@ -23,10 +23,10 @@ def add_to(app: typer.Typer) -> None:
 def diff(
     invocation: Invocation,
     before: Annotated[
-        str | None, typer.Argument(metavar="[A]", help="A snapshot id, a staged date or a directory; else the current.")
+        str | None, typer.Argument(metavar="A", help="A snapshot id, a staged date or a directory; else the current.")
     ] = None,
     after: Annotated[
-        str | None, typer.Argument(metavar="[B]", help="The same; else the newest one, published or staged.")
+        str | None, typer.Argument(metavar="B", help="The same; else the newest one, published or staged.")
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Places of a list that are compared.")] = 10,
     users: Annotated[
@@ -36,8 +36,8 @@ def diff(
 ) -> Answer:
     """What changes if B is served in place of A: whose lists, which items, categories and prices. Moves nothing.
 
-    Works on any store. In S3 a compared user costs up to three requests of one record, in DynamoDB the whole table is
-    read: there --users keeps it short.
+    Works on any store. A remote one is read once for the ids, and each compared user costs up to three reads more, which
+    --users bounds.
     """
     from export.comparing.snapshots import Extent
     from jobs import diff_snapshots
