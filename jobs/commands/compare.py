@@ -36,8 +36,8 @@ def diff(
 ) -> Answer:
     """What changes if B is served in place of A: whose lists, which items, categories and prices. Moves nothing.
 
-    Works on any store. A remote one is read once for the ids, and each compared user costs up to three reads more, which
-    --users bounds.
+    Works on any store. A remote one is read once for the ids, and each compared user costs up to three reads more:
+    --users bounds them.
     """
     from export.comparing.snapshots import Extent
     from jobs import diff_snapshots
