@@ -61,16 +61,18 @@ def _look_up(
             rows[row] = past - 1
 
 
-@njit("i8(u4[::1], b1[::1])", cache=True, nogil=True)
-def _note_changes(rows: AnyArray, moved: AnyArray) -> int:
-    """How often a feature changes from row to row; if that is rare, `moved` becomes True where it does."""
+@njit("b1(u4[::1], b1[::1])", cache=True, nogil=True)
+def _changes_rarely(rows: AnyArray, moved: AnyArray) -> bool:
+    """Whether a feature changes rarely from row to row; if so, `moved` becomes True where it does."""
     changes = 0
     for row in range(1, len(rows)):
         changes += rows[row] != rows[row - 1]
-    if 0 < changes * _RARE <= len(rows):
+    if changes * _RARE > len(rows):
+        return False
+    if changes > 0:
         for row in range(1, len(rows)):
             moved[row] |= rows[row] != rows[row - 1]
-    return changes
+    return True
 
 
 @njit(
@@ -132,12 +134,12 @@ def _score(
         for at in range(n_used):
             rows, own = table[at, :n_rows], cuts[first_cuts[at] : first_cuts[at + 1]]
             _look_up(features, start, used[at], own, first_words[at], first_words[at + 1], values, rows)
-            if _note_changes(rows, moved) * _RARE > n_rows:
-                often[n_often] = at
-                n_often += 1
-            else:
+            if _changes_rarely(rows, moved):
                 rare[n_rare] = at
                 n_rare += 1
+            else:
+                often[n_often] = at
+                n_often += 1
         for row in range(n_rows):
             if moved[row]:
                 _join(shared, all_leaves, words, table, rare[:n_rare], row)
