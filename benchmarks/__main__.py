@@ -19,7 +19,8 @@ from benchmarks.stages import GROUPS, STAGES, measure
 
 OUT: Final = Path("build/bench.json")
 ORDER: Final = (
-    "als_fit", "candidates", "rank", "gx_share", "lookup_p50", "lookup_p99_ms", "http_p99_ms", "dynamodb_cpu",
+    "als_fit", "candidates", "rank", "gx_share", "snapshot_build", "snapshot_build_rate", "payload_bytes",
+    "payload_bytes_json", "lookup_p50", "lookup_p99_ms", "http_p99_ms", "dynamodb_cpu",
 )  # fmt: skip
 
 

@@ -77,8 +77,8 @@ def _plain(made: TopN) -> dict[str, Any]:
             "sources": made.sources, "segment": made.segment}  # fmt: skip
 
 
-def _build(shop: Shop, sizes: Sizes, as_of: dt.date, seed: int) -> None:
-    n = sizes.items
+def tables(n: int) -> tuple[pa.Table, pa.Table]:
+    """A catalogue of `n` items, and fallback lists of one placement."""
     items = pa.table(
         {
             "item_idx": pa.array(range(n), pa.int32()),
@@ -90,27 +90,34 @@ def _build(shop: Shop, sizes: Sizes, as_of: dt.date, seed: int) -> None:
         }
     )
     popular = {"placement": [PLACEMENT], "segment": ["all"], "item_idx": [list(range(min(n, LENGTH)))]}
-    fallbacks = pa.table({**popular, "scores": [[1.0] * min(n, LENGTH)]})
+    return items, pa.table({**popular, "scores": [[1.0] * min(n, LENGTH)]})
+
+
+def _build(shop: Shop, sizes: Sizes, as_of: dt.date, seed: int) -> None:
+    items, fallbacks = tables(sizes.items)
     manifest = write_snapshot(
-        shop.build, lists=_batches(shop.users, n, seed), fallbacks=fallbacks, items=items, as_of=as_of, shards=8,
-        reasons=SOURCE_NAMES, n_eligible_users=len(shop.users),
+        shop.build, lists=batches(shop.users, sizes.items, seed), fallbacks=fallbacks, items=items, as_of=as_of,
+        shards=8, reasons=SOURCE_NAMES, n_eligible_users=len(shop.users),
     )  # fmt: skip
     blessing = Blessing(as_of=as_of, manifest_sha256=manifest.sha256, verdict="blessed")
     write_blessing(shop.blessing, blessing)
 
 
-def _batches(users: list[str], n_items: int, seed: int) -> Iterator[pa.RecordBatch]:
-    """Lists of popular and rare items, a fifth of them with an anchor."""
+def batches(
+    users: list[str], n_items: int, seed: int, *, size: int = BATCH, is_anchored: bool = True
+) -> Iterator[pa.RecordBatch]:
+    """Lists of popular and rare items, `size` a batch; a fifth of the items with an anchor, or none."""
     random = np.random.default_rng(seed)
-    for start in range(0, len(users), BATCH):
-        part = users[start : start + BATCH]
-        size = len(part) * LENGTH
-        sources = random.integers(0, len(SOURCE_NAMES), size, dtype=np.int32)
-        anchors = np.where(np.isin(sources, ANCHORED), synthetic.skewed(random, n_items, size, 3.0), -1)
+    anchored = ANCHORED if is_anchored else []
+    for start in range(0, len(users), size):
+        part = users[start : start + size]
+        n = len(part) * LENGTH
+        sources = random.integers(0, len(SOURCE_NAMES), n, dtype=np.int32)
+        anchors = np.where(np.isin(sources, anchored), synthetic.skewed(random, n_items, n, 3.0), -1)
         scores = -np.sort(-random.random((len(part), LENGTH), dtype=np.float32), axis=1).ravel()
         offsets = pa.array(np.arange(len(part) + 1, dtype=np.int32) * LENGTH)
         lists = {
-            "item_idx": synthetic.skewed(random, n_items, size, 3.0), "scores": scores, "reasons": sources,
+            "item_idx": synthetic.skewed(random, n_items, n, 3.0), "scores": scores, "reasons": sources,
             "anchors": anchors.astype(np.int32),
         }  # fmt: skip
         arrays = {name: pa.ListArray.from_arrays(offsets, pa.array(values)) for name, values in lists.items()}

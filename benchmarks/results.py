@@ -20,7 +20,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         stage: its name.
-        ours: median seconds of our side.
+        ours: median seconds of our side; bytes where `about` says so.
         peer: median seconds of the peer.
         peer_name: what the peer is.
         ratio: `peer / ours` where it must be at least the goal, `ours / peer` where it must be at most.

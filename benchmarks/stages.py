@@ -7,10 +7,15 @@ from typing import Final
 from benchmarks.results import Result
 from benchmarks.sizes import Sizes
 
+SNAPSHOTS: Final = ("snapshot_build", "snapshot_build_rate")
+PAYLOADS: Final = ("payload_bytes", "payload_bytes_json")
+LOOKUPS: Final = ("lookup_p50", "lookup_p99_ms")
 # Stages of one group share a process, and with it a Java process and its options.
 GROUPS: Final = (
     ("rank",),
-    ("lookup_p50", "lookup_p99_ms"),
+    SNAPSHOTS,
+    PAYLOADS,
+    LOOKUPS,
     ("http_p99_ms",),
     ("dynamodb_cpu",),
     ("gx_share",),
@@ -37,10 +42,22 @@ def measure(stages: tuple[str, ...], sizes: Sizes) -> list[Result]:
         from benchmarks import web
 
         return [web.run(sizes)]
-    if set(stages) & {"lookup_p50", "lookup_p99_ms"}:
-        from benchmarks import lookup
-
-        return lookup.run(sizes, stages)
+    if set(stages) & {*SNAPSHOTS, *PAYLOADS, *LOOKUPS}:
+        return _of_store(stages, sizes)
     from benchmarks import factorization
 
     return factorization.run(sizes, stages)
+
+
+def _of_store(stages: tuple[str, ...], sizes: Sizes) -> list[Result]:
+    if set(stages) & set(SNAPSHOTS):
+        from benchmarks import snapshots
+
+        return snapshots.run(sizes, stages)
+    if set(stages) & set(PAYLOADS):
+        from benchmarks import payload
+
+        return payload.run(sizes, stages)
+    from benchmarks import lookup
+
+    return lookup.run(sizes, stages)
