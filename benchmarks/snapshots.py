@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import msgpack  # type: ignore[import-untyped]  # it has no stubs
+import numpy as np
 import pyarrow as pa
 import zstandard
 
@@ -19,10 +20,15 @@ from benchmarks.lists import LENGTH, batches, tables
 from benchmarks.results import Result, result
 from benchmarks.sizes import SEED, Sizes, versions
 from contracts.sections import SOURCE_NAMES
+from export.arrow_input import LIST_COLUMNS
+from export.format import bits
+from export.format.packing import Columns, join_records, pack_lists
+from export.format.records import Widths
 from export.snapshot import write_snapshot
 
 USERS_A_USER: Final = 10
 BATCH: Final = 100_000
+PART: Final = 4_096
 SHARDS: Final = 8
 GOAL_USERS_PER_SECOND: Final = 500_000
 
@@ -66,10 +72,11 @@ def _build(night: Night, lists: list[pa.RecordBatch], folder: Path) -> None:
 
 def _rates(night: Night, sizes: Sizes, folder: Path) -> list[Result]:
     samples: dict[str, list[float]] = {"ours": [], "peer": []}
-    anchored = []
+    anchored, records = [], []
     for _ in range(sizes.repeats):
         samples["ours"].append(_cpu_seconds(lambda: _build(night, night.plain, folder)))
         samples["peer"].append(_cpu_seconds(lambda: _build_peer(night.plain, folder / "peer")))
+        records.append(_cpu_seconds(lambda: _records(night.plain, sizes.items)))
         anchored.append(_cpu_seconds(lambda: _build(night, night.anchored, folder)))
     n = night.n_users
     about = (
@@ -78,6 +85,7 @@ def _rates(night: Night, sizes: Sizes, folder: Path) -> list[Result]:
     )
     rates = {
         "users_per_second": n / statistics.median(samples["ours"]),
+        "records_alone_users_per_second": n / statistics.median(records),
         "with_anchors_users_per_second": n / statistics.median(anchored),
     }
     own = versions("numpy", "pyarrow", "msgpack", "zstandard")
@@ -93,6 +101,20 @@ def _rates(night: Night, sizes: Sizes, folder: Path) -> list[Result]:
             versions=own, facts=rates,
         ),
     ]  # fmt: skip
+
+
+def _records(lists: list[pa.RecordBatch], n_items: int) -> None:
+    """What the peer does: arrays to bytes, here with the ids and checksums in them."""
+    widths = Widths(bits.width(n_items), bits.width(len(SOURCE_NAMES)))
+    for batch in lists:
+        for start in range(0, batch.num_rows, PART):
+            part = batch.slice(start, PART)
+            n = part.num_rows
+            items, scores, sources, anchors = (part[name].flatten().to_numpy() for name in LIST_COLUMNS)
+            lengths = np.full(n, LENGTH, dtype=np.int64)
+            columns = Columns(np.zeros(n, dtype=np.uint8), lengths, items, scores, sources, anchors)
+            ids = part["user_id"].cast(pa.large_binary())
+            join_records(ids, np.zeros(n, dtype=np.uint16), np.ones(n, dtype=np.uint8), pack_lists(columns, widths))
 
 
 def _cpu_seconds(work: Callable[[], object]) -> float:
