@@ -78,6 +78,23 @@ def test_bytes_do_not_depend_on_the_order_of_the_rows(tmp_path: Path, build: Bui
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
+def test_bytes_do_not_depend_on_how_much_is_done_at_a_time(
+    tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows, users and values in parts of a few: byte-equal files."""
+    lists = [(f"u{i}", place, i % 4) for i in range(60) for place in ("home", "discover")]
+    rows = [
+        row(user, place, item_idx=[0, 1, 2][:n], scores=[2.0, 1.0, 0.5][:n], reasons=[0] * n, anchors=[1, -1, 0][:n])
+        for user, place, n in lists
+    ]
+    build(tmp_path / "a", rows=rows)
+    monkeypatch.setattr("export.snapshot.SPILL_ROWS", 7)
+    monkeypatch.setattr("export.format.spill.PART_USERS", 2)
+    monkeypatch.setattr("export.format.bits.BLOCK_VALUES", 5)
+    build(tmp_path / "b", lists=[pa.RecordBatch.from_pylist(rows)])
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
 def test_a_user_lies_in_the_shard_of_the_id(tmp_path: Path, build: Build) -> None:
     """Shard = key modulo the number of shards, hashes ascend, and each record is the user's."""
     manifest = build(tmp_path / "s", rows=[row(f"user {i}") for i in range(50)], shards=3)
@@ -136,6 +153,8 @@ def test_a_shop_without_users_can_be_published(tmp_path: Path, build: Build) -> 
         ([row("a", anchors=[4])], "does not have"),
         ([row("a", anchors=[-2])], "does not have"),
         ([row("a", scores=[float("nan")])], "finite"),
+        ([row("a", scores=[float("inf")])], "finite"),
+        ([row("a", scores=[float("-inf")])], "finite"),
         ([row("a", reasons=[5])], "5 sources"),
         ([row("a", scores=[1.0, 2.0])], "differ in length: scores"),
         ([row("é" * 129)], "longer than 256 bytes"),

@@ -65,6 +65,24 @@ def test_many_users_are_each_user_alone(ids: list[bytes], data: st.DataObject) -
     assert key_hashes(users).tolist() == [records.key_hash(one) for one in ids]
 
 
+def test_rows_of_one_length_are_packed_wherever_they_lie() -> None:
+    """Lengths 2, 1, 2, 2: each row's bytes are those of the row alone, its placement aside."""
+    lists = [[(i, float(i), i, -1), (i + 9, -1.0, 0, i % 2 - 1)][:n] for i, n in enumerate((2, 1, 2, 2))]
+    alone = [pack_lists(columns_of([one]), WIDTHS)[0].as_py() for one in lists]
+    assert [one[1:] for one in pack_lists(columns_of(lists), WIDTHS).to_pylist()] == [one[1:] for one in alone]
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [([1.0 + 2.0**-30, 1.0 + 2.0**-25], [0, 0]), ([2.0**100 + 2.0**60, 2.0**100], [0, 0]), ([2.0 + 3e-7, 2.0], [255, 0])],
+)
+def test_scores_beyond_the_rounded_ends_take_the_ends_bytes(scores: list[float], expected: list[int]) -> None:
+    """A score that 32 bits round away is never below 0 or above 255 steps."""
+    packed = pack_lists(columns_of([[(i, score, 0, -1) for i, score in enumerate(scores)]]), WIDTHS)[0].as_py()
+    at = records.LIST_HEAD.size + 5
+    assert list(packed[at : at + 2]) == expected
+
+
 @given(user_id=IDS, lists=st.lists(st.lists(PLACE, max_size=12), max_size=4), k=st.integers(1, 14))
 def test_a_record_comes_back_as_it_went_in(
     user_id: bytes, lists: list[list[tuple[int, float, int, int]]], k: int
