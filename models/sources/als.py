@@ -20,7 +20,8 @@ class Als:
         self._users = user_factors
         self._items = item_factors
         usable = allowed[: len(item_factors)] & (np.abs(item_factors).sum(axis=1) > 0)
-        self._usable = np.flatnonzero(usable).astype(np.int32)
+        by_norm = np.argsort(-np.linalg.norm(item_factors, axis=1), kind="stable")
+        self._usable = by_norm[usable[by_norm]].astype(np.int32)  # `top_scores` spares most where norms fall
         self._position = np.full(len(item_factors), -1, dtype=np.int32)
         self._position[self._usable] = np.arange(len(self._usable), dtype=np.int32)
         self._factors = np.ascontiguousarray(item_factors[self._usable])

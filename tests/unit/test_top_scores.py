@@ -35,19 +35,32 @@ def test_items_left_out_make_room_for_others() -> None:
     assert best(np.array([[1.0], [1.0], [-1.0]]), items, left, 2) == {0: [0], 2: [0, 1]}
 
 
-def test_a_sample_that_holds_the_best_items_misses_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the sampled items are the highest of all, too few pass and the true threshold is taken."""
-    monkeypatch.setattr(top_scores, "_SAMPLE", 10)
-    scores = np.zeros(1000)
-    scores[::100] = 100 + np.arange(10)
-    scores[1:40] = np.arange(39)
-    wanted = [900, 800, 700, 600, 500, 400, 300, 200, 100, 0, *range(39, 19, -1)]
-    assert best(np.ones((1, 1)), scores[:, None], NOBODY, 30) == {0: wanted}
+def test_items_out_of_reach_are_not_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once no later norm can reach a query's n-th best score, its products end; what is not read may be anything."""
+    monkeypatch.setattr(top_scores, "_TILE_ITEMS", 2)
+    items = np.array([[9.0, 0.0], [8.0, 0.0], [7.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    seen: list[int] = []
+    monkeypatch.setattr(
+        top_scores._Best,
+        "take",
+        lambda self, rows, tile, take=top_scores._Best.take: (seen.append(len(rows)), take(self, rows, tile)),
+    )
+    assert best(np.array([[1.0, 0.0], [-1.0, 0.0]]), items, NOBODY, 2) == {0: [0, 1], 1: [3, 4]}
+    assert seen == [2, 1, 1]
+
+
+def test_a_later_item_that_ties_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An item whose score equals the n-th best is among them wherever it lies, so that the lower index can win."""
+    monkeypatch.setattr(top_scores, "_TILE_ITEMS", 1)
+    rows, items, _ = top_scores.top_scores(
+        np.ones((1, 1), np.float32), np.array([[3], [2], [2], [1]], np.float32), *NOBODY, 2
+    )
+    assert (rows.tolist(), sorted(items.tolist())) == ([0, 0, 0], [0, 1, 2])
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 90), st.integers(1, 300), st.integers(1, 40), st.integers(1, 64))
-def test_the_same_as_sorting_everything(seed: int, queries: int, n_items: int, n: int, cells: int) -> None:
+@given(st.integers(0, 2**32 - 1), st.integers(1, 90), st.integers(1, 300), st.integers(1, 40), st.integers(1, 400))
+def test_the_same_as_sorting_everything(seed: int, queries: int, n_items: int, n: int, tile: int) -> None:
     """For any shapes, blocks and items left out, the lists are those of a full sort."""
     random = np.random.default_rng(seed)
     left, right = random.integers(-9, 9, (queries, 3)), random.integers(-9, 9, (n_items, 3))
@@ -58,8 +71,6 @@ def test_the_same_as_sorting_everything(seed: int, queries: int, n_items: int, n
     order = np.argsort(-scores, axis=1, kind="stable")[:, :n]
     wanted = {q: [int(i) for i in order[q] if np.isfinite(scores[q, i])] for q in range(queries)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(top_scores, "_CELLS", cells * n_items)
-        patch.setattr(top_scores, "_MIN_ROWS", 1)
-        patch.setattr(top_scores, "_SAMPLE", 16)
+        patch.setattr(top_scores, "_TILE_ITEMS", tile)
         made = best(left, right, (rows, columns.astype(np.int32)), n)
     assert made == {q: items for q, items in wanted.items() if items}
