@@ -1,0 +1,47 @@
+"""Every table of the lake: columns, types, keys, units, lineage. Schemas, documentation and checks derive from here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts.tables.landed import EVENTS, INTERACTIONS, ITEM_VOCABULARY, ITEMS, QUARANTINE, USER_VOCABULARY, USERS
+from contracts.tables.lists import CANDIDATES, EXAMPLES, FALLBACK_LISTS, METRICS, RANKED, TOP_N_LISTS
+from contracts.tables.past import HISTORIES, ITEM_FEATURES, USER_FEATURES
+from contracts.tables.schema import Column, Table
+
+__all__ = [
+    "ALL",
+    "CANDIDATES",
+    "EVENTS",
+    "EXAMPLES",
+    "FALLBACK_LISTS",
+    "HISTORIES",
+    "INTERACTIONS",
+    "ITEMS",
+    "ITEM_FEATURES",
+    "ITEM_VOCABULARY",
+    "METRICS",
+    "QUARANTINE",
+    "RANKED",
+    "TOP_N_LISTS",
+    "USERS",
+    "USER_FEATURES",
+    "USER_VOCABULARY",
+    "Column",
+    "Table",
+    "by_name",
+]
+
+ALL: Final[tuple[Table, ...]] = (
+    EVENTS, QUARANTINE, USER_VOCABULARY, ITEM_VOCABULARY, ITEMS, USERS, INTERACTIONS, HISTORIES, USER_FEATURES,
+    ITEM_FEATURES, CANDIDATES, EXAMPLES, RANKED, TOP_N_LISTS, FALLBACK_LISTS, METRICS,
+)  # fmt: skip
+
+
+def by_name(name: str) -> Table:
+    """The table called `name`.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return {table.name: table for table in ALL}[name]
