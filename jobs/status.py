@@ -10,6 +10,7 @@ import msgspec
 from contracts import tables
 from contracts.layout import Layout
 from contracts.settings import Settings
+from export.reading.answers import age_hours
 from export.stores.opening import store_of
 from jobs import lake
 from jobs.landed import landed_days
@@ -77,12 +78,6 @@ def status(settings: Settings, *, now: dt.datetime) -> Status:
         holdings=holdings(layout),
         history=[msgspec.to_builtins(event) for event in store.history(_HISTORY_LINES)],
     )
-
-
-def age_hours(as_of: dt.date, now: dt.datetime) -> float:
-    """Hours from the end of the day `as_of` (UTC) to `now`."""
-    end = dt.datetime.combine(as_of, dt.time(), tzinfo=dt.UTC) + dt.timedelta(days=1)
-    return (now - end).total_seconds() / 3600
 
 
 def holdings(layout: Layout) -> list[Holding]:

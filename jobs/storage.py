@@ -107,18 +107,14 @@ def _commit(layout: Layout, table: Table, rows: DataFrame, *, mode: str, **optio
 
 
 def _in_files_by_date(rows: DataFrame, table: Table, first: dt.date, last: dt.date) -> DataFrame:
-    """One partition a span of equally many dates; where there are fewer dates than partitions, several a date.
+    """One partition a span of equally many dates, never two of one date: few files, each of few dates.
 
     Spark's own range partitioning would compute the rows twice, to learn the spans from a sample.
     """
-    n = int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
     n_days = (last - first).days + 1
+    n = min(n_days, int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1))
     day = F.datediff(F.col(table.partition[0]), F.lit(first))
-    if n_days >= n:
-        return rows.repartitionById(n, F.floor(day * n / n_days).cast("int"))
-    parts = -(-n // n_days)
-    part = F.pmod(F.xxhash64(*table.key), F.lit(parts)) if table.key else F.lit(0)
-    return rows.repartitionById(n_days * parts, (day * parts + part).cast("int"))
+    return rows.repartitionById(n, F.floor(day * n / n_days).cast("int"))
 
 
 def _of_dates(table: Table, first: dt.date, last: dt.date, days: Sequence[dt.date]) -> str:

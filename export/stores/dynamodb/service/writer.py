@@ -55,13 +55,6 @@ class Written:
     retried: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def plus(self, other: Written) -> Written:
-        """The sum of two."""
-        return Written(
-            self.items + other.items, self.requests + other.requests, self.units + other.units,
-            self.n_bytes + other.n_bytes, self.retried + other.retried,
-        )  # fmt: skip
-
     def note(self, done: Sequence[Request], again: int) -> None:
         """One call confirmed the items `done` and left so many."""
         with self.lock:
