@@ -24,7 +24,7 @@ help: ## List the targets
 setup: $(READY) ## Make .venv with the locked packages, the Delta jars and the larder command; again does nothing
 	@echo "setup: ready, $(VENV)/larder"
 
-$(READY): requirements/build.lock requirements/larder.lock pyproject.toml scripts/setup jobs/jars.py
+$(READY): requirements/build.lock requirements/larder.lock pyproject.toml scripts/setup jobs/machine/jars.py
 	@PYTHON="$(PYTHON)" scripts/setup
 	touch $@
 

@@ -24,9 +24,9 @@ from benchmarks.results import Result, interleave, result, seconds
 from benchmarks.sizes import QUICK, SEED, Sizes, versions
 from contracts.days import EPOCH
 from contracts.settings import Als, Candidates, Settings, Spark
-from jobs import session_health
 from jobs.artifacts import SharedFolder
 from jobs.kernels.blocks import Kitchen, candidates_of
+from jobs.machine import session_health
 from jobs.session import cores
 from models import als, item_arrays
 from models.als import Factors

@@ -19,7 +19,9 @@ from benchmarks.sizes import SEED, Sizes, versions
 from contracts import tables
 from contracts.layout import Layout
 from contracts.settings import Settings
-from jobs import ingest_events, session_health, storage, validate_table
+from jobs import storage
+from jobs.ingest import ingest_events, validate_table
+from jobs.machine import session_health
 
 _DAY: Final = dt.date(2024, 10, 4)
 _DAY_SECONDS: Final = 86_400

@@ -24,7 +24,7 @@ def _keeps_its_contract(table: Table) -> dg.AssetChecksDefinition:
     def check(
         context: dg.AssetCheckExecutionContext, spark: SparkResource, settings: SettingsResource
     ) -> dg.AssetCheckResult:
-        from jobs import validate_table
+        from jobs.ingest import validate_table
 
         first = days_of(dict(context.run.tags)).first if table.is_ranged else None
         try:

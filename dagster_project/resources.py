@@ -59,7 +59,7 @@ class SparkResource(dg.ConfigurableResource[Any]):
         Raises:
             EnvironmentUnfit: Java or the Delta jars are missing.
         """
-        from jobs.session_health import live_session, start
+        from jobs.machine.session_health import live_session, start
 
         running = live_session()
         if running is None:

@@ -11,7 +11,7 @@ from typing import Final
 from pyspark.sql import SparkSession
 
 from contracts.settings import Settings
-from jobs.jars import jar_paths
+from jobs.machine.jars import jar_paths
 
 ONE_THREAD: Final = {
     "OMP_NUM_THREADS": "1",

@@ -13,7 +13,7 @@ from contracts.settings import Settings
 from export.reading.answers import age_hours
 from export.stores.opening import store_of
 from jobs import lake
-from jobs.landed import landed_days
+from jobs.ingest.landed import landed_days
 from jobs.paths import layout_of
 
 _HISTORY_LINES = 5

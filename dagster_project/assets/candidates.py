@@ -14,7 +14,7 @@ from dagster_project.assets.models import als, neighbours
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import step
-from jobs import generate_candidates
+from jobs.ranking import generate_candidates
 
 
 @step(

@@ -14,7 +14,7 @@ from dagster_project.assets.ranking import examples, fallback_lists, ranker, sta
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import step
-from jobs import check_gates, evaluate_holdout
+from jobs.evaluation import check_gates, evaluate_holdout
 
 GROUP: Final = "evaluation"
 

@@ -13,7 +13,7 @@ from dagster_project.assets.ingest import histories, interactions, item_vocabula
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import files_spec, step_of_many, table_spec
-from jobs import build_features as features_job
+from jobs.training import build_features as features_job
 
 GROUP: Final = "features"
 

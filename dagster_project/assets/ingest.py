@@ -12,9 +12,9 @@ from dagster_project import metadata
 from dagster_project.nightly import as_of, first_day
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import OWNERS, step_of_many, table_spec
-from jobs import ingest_catalogue as catalogue_job
-from jobs import ingest_events as events_job
-from jobs import update_interactions as interactions_job
+from jobs.ingest import ingest_catalogue as catalogue_job
+from jobs.ingest import ingest_events as events_job
+from jobs.ingest import update_interactions as interactions_job
 
 GROUP: Final = "ingest"
 

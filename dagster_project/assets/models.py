@@ -12,7 +12,7 @@ from dagster_project.assets.ingest import histories, interactions, items, users
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import step
-from jobs import train_als, train_neighbours
+from jobs.training import train_als, train_neighbours
 
 GROUP: Final = "models"
 

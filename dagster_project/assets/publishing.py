@@ -13,7 +13,8 @@ from dagster_project.assets.ranking import staged_snapshot
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource
 from dagster_project.steps import step
-from jobs import flip_pointer, publish_snapshot, write_digest
+from jobs.mailing import write_digest
+from jobs.publishing import flip_pointer, publish_snapshot
 
 GROUP: Final = "publishing"
 

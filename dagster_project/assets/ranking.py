@@ -16,8 +16,9 @@ from dagster_project.assets.models import neighbours
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import files_spec, step, step_of_many, table_spec
-from jobs import rank_candidates, rerank_lists, stage_snapshot
-from jobs import train_ranker as ranker_job
+from jobs.publishing import stage_snapshot
+from jobs.ranking import rank_candidates, rerank_lists
+from jobs.training import train_ranker as ranker_job
 
 GROUP: Final = "ranking"
 

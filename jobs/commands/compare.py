@@ -40,7 +40,7 @@ def diff(
     --users bounds them.
     """
     from export.comparing.snapshots import Extent
-    from jobs import diff_snapshots
+    from jobs.publishing import diff_snapshots
 
     extent = Extent(k=k, exact_users=users, n_users=most)
     made = diff_snapshots.run(invocation.settings(), before=before, after=after, extent=extent)

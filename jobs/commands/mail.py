@@ -15,7 +15,7 @@ from contracts.errors import InputInvalid
 from jobs.commands.invocation import Answer, Invocation, answer_of, command
 
 if TYPE_CHECKING:
-    from jobs.write_digest import Request
+    from jobs.mailing.write_digest import Request
 
 PANEL: Final = "Read and serve: the web engineer, the email team"
 KEY_VARIABLE: Final = "DIGEST_KEY"
@@ -134,7 +134,7 @@ def digest(
     With DIGEST_KEY in the environment each slot has a tracking id: 16 to 64 bytes of chance that you keep.
     """
     from export.digest.audience import Files
-    from jobs import write_digest
+    from jobs.mailing import write_digest
 
     act = write_digest.Act(by=invocation.id, at=invocation.now().isoformat(timespec="seconds"))
     if is_ended:
@@ -164,7 +164,7 @@ def preview(
 
     Hard cases are the longest title, no image, a cold-start user, right-to-left text and a hostile title.
     """
-    from jobs import preview_mail
+    from jobs.mailing import preview_mail
 
     if (user is None) == (not sample):
         raise InputInvalid("One of --user and --sample is needed", where="--user", todo="Give just one of them.")
@@ -189,7 +189,7 @@ def _request(
         InputInvalid: the key is too short or too long.
     """
     from export.digest import keys
-    from jobs.write_digest import Request
+    from jobs.mailing.write_digest import Request
 
     text = invocation.environment.get(KEY_VARIABLE, "")
     return Request(

@@ -58,7 +58,7 @@ def cook(invocation: Invocation, settings: Settings, as_of: dt.date, run_night: 
         LarderError: of the step that failed.
     """
     from jobs.commands.progress import NightProgress, title_of
-    from jobs.days_to_ingest import first_to_ingest
+    from jobs.ingest.days_to_ingest import first_to_ingest
 
     started = time.perf_counter()
     layout = layout_of(settings)
@@ -107,9 +107,9 @@ def backtest(
         LarderError: of the night, or of the backtest.
     """
     known = invocation.day(dt.datetime.combine(cut - dt.timedelta(days=1), dt.time()))
-    from jobs import backtest as job
     from jobs import lake
-    from jobs.session_health import start
+    from jobs.evaluation import backtest as job
+    from jobs.machine.session_health import start
 
     spark = start(settings, is_quiet=not invocation.is_verbose)
     try:
@@ -137,7 +137,7 @@ def demo(invocation: Invocation, as_of: dt.date, run_night: RunNight) -> Answer:
         LarderError: of the step that failed.
     """
     from export.lookup import Lists
-    from jobs.demo_shop import write_demo_shop
+    from jobs.shops.demo_shop import write_demo_shop
 
     root = Path(invocation.root or "demo-shop")
     shop = write_demo_shop(root)

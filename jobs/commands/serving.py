@@ -80,21 +80,21 @@ def lists(
 
 def stage(invocation: Invocation, as_of: AsOfOption = None) -> Answer:
     """The lists of a date as one snapshot directory, for the gates to judge; not yet in the store."""
-    from jobs import stage_snapshot
+    from jobs.publishing import stage_snapshot
 
     return answer_of(stage_snapshot.run(invocation.settings(), as_of=invocation.day(as_of)))
 
 
 def publish(invocation: Invocation, as_of: AsOfOption = None) -> Answer:
     """Put the blessed lists of a date into the store. They are not served before `flip`."""
-    from jobs import publish_snapshot
+    from jobs.publishing import publish_snapshot
 
     return answer_of(publish_snapshot.run(invocation.settings(), as_of=invocation.day(as_of)))
 
 
 def flip(invocation: Invocation, as_of: AsOfOption = None) -> Answer:
     """Serve the published snapshot of a date from now on: one compare-and-swap."""
-    from jobs import flip_pointer
+    from jobs.publishing import flip_pointer
 
     day = invocation.day(as_of)
     return answer_of(flip_pointer.run(invocation.settings(), as_of=day, at=invocation.now(), by=invocation.id))

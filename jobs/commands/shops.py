@@ -44,7 +44,7 @@ def import_(
 
     Column names of a --config file ([shop.columns]) apply too; --map wins.
     """
-    from jobs.import_shop import import_shop
+    from jobs.shops.import_shop import import_shop
 
     columns = dict(invocation.settings().shop.columns) | _columns(mapping or [])
     report = import_shop(
@@ -66,7 +66,7 @@ def make_shop(
     ] = dt.datetime(2024, 1, 1),  # noqa: DTZ001  a date; the option has no time
 ) -> Answer:
     """A synthetic shop with planted tastes, seasons, repeats, arrivals, bots and dirt, and a file of the truth."""
-    from jobs.make_shop import make_shop as make
+    from jobs.shops.make_shop import make_shop as make
     from models.synthetic.plan import ShopPlan
 
     plan = ShopPlan(users=users, items=items, days=days, seed=seed, first_day=first_day.date())
@@ -75,7 +75,7 @@ def make_shop(
 
 def doctor(invocation: Invocation) -> Answer:
     """Whether Java, the Delta jars, disk, settings and store are fit for a night; what to do where they are not."""
-    from jobs.doctor import examine
+    from jobs.machine.doctor import examine
 
     findings = examine(invocation.settings())
 

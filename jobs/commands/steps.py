@@ -21,15 +21,23 @@ FromOption = Annotated[
                  help="First landing day of a range that is read in one run; --as-of is its last."),
 ]  # fmt: skip
 STEPS: Final = (
-    ("features", "build_features", "User and item features, nothing later than the date in them."),
-    ("train-als", "train_als", "Implicit ALS factors, going on from the last night's model."),
-    ("train-neighbours", "train_neighbours", "Items bought together or alike, and what each segment buys."),
-    ("candidates", "generate_candidates", "Every source's proposals, one row a user."),
-    ("train-ranker", "train_ranker", "LightGBM on past candidates and what followed; missing windows are made."),
-    ("rank", "rank_candidates", "The candidates, scored for each placement."),
-    ("rerank", "rerank_lists", "The lists as served: caps, availability, already-bought rule, a reason for each item."),
-    ("evaluate", "evaluate_holdout", "Quality on the newest past window, beside naive references."),
-    ("gates", "check_gates", "Whether the lists of the date may be published; red exits with 3."),
+    ("features", "training.build_features", "User and item features, nothing later than the date in them."),
+    ("train-als", "training.train_als", "Implicit ALS factors, going on from the last night's model."),
+    ("train-neighbours", "training.train_neighbours", "Items bought together or alike, and what each segment buys."),
+    ("candidates", "ranking.generate_candidates", "Every source's proposals, one row a user."),
+    (
+        "train-ranker",
+        "training.train_ranker",
+        "LightGBM on past candidates and what followed.",
+    ),
+    ("rank", "ranking.rank_candidates", "The candidates, scored for each placement."),
+    (
+        "rerank",
+        "ranking.rerank_lists",
+        "The lists as served: caps, availability, already-bought rule, reasons.",
+    ),
+    ("evaluate", "evaluation.evaluate_holdout", "Quality on the newest past window, beside naive references."),
+    ("gates", "evaluation.check_gates", "Whether the lists of the date may be published; red exits with 3."),
 )
 
 
@@ -46,8 +54,8 @@ def ingest(invocation: Invocation, as_of: AsOfOption = None, first: FromOption =
     day, start = _range(invocation, as_of, first)
     settings = invocation.settings()
     from contracts import tables
-    from jobs import ingest_catalogue, ingest_events, validate_table
-    from jobs.session_health import start as start_session
+    from jobs.ingest import ingest_catalogue, ingest_events, validate_table
+    from jobs.machine.session_health import start as start_session
 
     spark = start_session(settings, is_quiet=not invocation.is_verbose)
     try:
@@ -63,13 +71,13 @@ def ingest(invocation: Invocation, as_of: AsOfOption = None, first: FromOption =
 def interactions(invocation: Invocation, as_of: AsOfOption = None, first: FromOption = None) -> Answer:
     """Day aggregates of what landed, and every user's history as of the date."""
     day, start = _range(invocation, as_of, first)
-    return answer_of(run_job(invocation, "update_interactions", as_of=day, first=start))
+    return answer_of(run_job(invocation, "ingest.update_interactions", as_of=day, first=start))
 
 
 def run_job(invocation: Invocation, job: str, **arguments: Any) -> JobReport:
     """The report of one job, in a SparkSession of its own."""
     settings = invocation.settings()
-    from jobs.session_health import start
+    from jobs.machine.session_health import start
 
     module = importlib.import_module(f"jobs.{job}")
     spark = start(settings, is_quiet=not invocation.is_verbose)

@@ -44,7 +44,7 @@ def serve(
 
     Where the variable SERVE_API_KEY is set, requests must bring it as X-API-Key.
     """
-    from jobs import serve_lists
+    from jobs.publishing import serve_lists
 
     def ready(url: str) -> None:
         typer.echo(f"serving {url}/docs", err=True)
@@ -78,7 +78,7 @@ def overlay(
 
     Readers heed it within seconds, and serve the next best items instead.
     """
-    from jobs import publish_overlay
+    from jobs.publishing import publish_overlay
 
     given: dict[Flag, list[str]] = {
         "hidden": hidden or [], "out_of_stock": out_of_stock or [], "recalled": recalled or [],

@@ -15,9 +15,10 @@ from contracts.report import JobReport
 from contracts.settings import Settings
 
 JOBS = (
-    "ingest_events", "ingest_catalogue", "update_interactions", "build_features", "train_als", "train_neighbours",
-    "generate_candidates", "train_ranker", "rank_candidates", "rerank_lists", "stage_snapshot", "evaluate_holdout",
-    "check_gates", "publish_snapshot", "flip_pointer", "write_digest",
+    "ingest.ingest_events", "ingest.ingest_catalogue", "ingest.update_interactions", "training.build_features",
+    "training.train_als", "training.train_neighbours", "ranking.generate_candidates", "training.train_ranker",
+    "ranking.rank_candidates", "ranking.rerank_lists", "publishing.stage_snapshot", "evaluation.evaluate_holdout",
+    "evaluation.check_gates", "publishing.publish_snapshot", "publishing.flip_pointer", "mailing.write_digest",
 )  # fmt: skip
 
 
@@ -52,8 +53,8 @@ def kitchen(monkeypatch: pytest.MonkeyPatch) -> Kitchen:
     from dagster_project.resources import SparkResource
 
     made = Kitchen()
-    for name in (*JOBS, "validate_table"):
-        monkeypatch.setattr(importlib.import_module(f"jobs.{name}"), "run", made.stand_in(name))
+    for name in (*JOBS, "ingest.validate_table"):
+        monkeypatch.setattr(importlib.import_module(f"jobs.{name}"), "run", made.stand_in(name.rpartition(".")[2]))
     monkeypatch.setattr(SparkResource, "session", lambda _: None)
     return made
 

@@ -13,9 +13,10 @@ from pyspark.sql import SparkSession
 from contracts import tables
 from contracts.errors import HeldByGate
 from contracts.settings import Candidates, Evaluation, Gates, Placement, Settings
-from jobs import check_gates, storage
+from jobs import storage
+from jobs.evaluation import check_gates
+from jobs.evaluation.measure import ROW_DDL
 from jobs.kernels.blocks import Kitchen
-from jobs.measure import ROW_DDL
 from models import item_arrays
 
 MANIFEST_SHA256 = "5" * 64

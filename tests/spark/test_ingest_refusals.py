@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 from contracts import tables
 from contracts.errors import InputInvalid, InputMissing
 from contracts.settings import Settings
-from jobs import ingest_events, lake
+from jobs import lake
+from jobs.ingest import ingest_events
 from jobs.paths import layout_of
 
 DAY = dt.date(2026, 3, 1)

@@ -17,18 +17,13 @@ from contracts.errors import CatalogueShrunk, InputMissing
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Als, Settings
-from jobs import (
-    build_features,
-    generate_candidates,
-    ingest_catalogue,
-    ingest_events,
-    storage,
-    train_als,
-    train_neighbours,
-)
-from jobs import update_interactions as updates
+from jobs import storage
+from jobs.ingest import ingest_catalogue, ingest_events
+from jobs.ingest import update_interactions as updates
 from jobs.kernels.histories import fold_days
 from jobs.paths import layout_of
+from jobs.ranking import generate_candidates
+from jobs.training import build_features, train_als, train_neighbours
 
 DAYS = [dt.date(2026, 3, n) for n in (1, 2, 3)]
 Event = tuple[str, str, str, str, str, float | None, float | None]

@@ -12,7 +12,8 @@ from contracts import tables
 from contracts.errors import TableInvalid
 from contracts.settings import Settings
 from contracts.tables import Table
-from jobs import storage, validate_table
+from jobs import storage
+from jobs.ingest import validate_table
 from jobs.paths import layout_of
 
 DAY = dt.date(2024, 3, 2)

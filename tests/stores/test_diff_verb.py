@@ -18,9 +18,9 @@ from export.comparing.result import Diff
 from export.comparing.snapshots import Extent, compare
 from export.stores.local import LocalStore
 from export.stores.mapped import MappedReader
-from jobs import diff_snapshots
 from jobs.commands.diff_screen import show_diff
 from jobs.configuration import configured
+from jobs.publishing import diff_snapshots
 from tests.stores import nights
 from tests.stores.conftest import ITEMS, build_snapshot
 from tests.stores.tables import row

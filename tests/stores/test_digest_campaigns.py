@@ -11,8 +11,8 @@ from contracts.sections import Placement
 from contracts.settings import Digest, Settings
 from export.digest.campaigns import Campaigns
 from export.stores.local import LocalStore
-from jobs import write_digest
-from jobs.write_digest import Act, Request
+from jobs.mailing import write_digest
+from jobs.mailing.write_digest import Act, Request
 
 Night = Callable[..., str]
 AT = "2026-01-05T00:00:00Z"

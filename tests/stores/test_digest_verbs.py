@@ -17,8 +17,9 @@ from export.reading.overlay import Column, encode_overlay
 from export.reading.overlays import Folder, publish_overlay
 from export.stores.local import LocalStore
 from export.stores.objects import Objects
-from jobs import cli, write_digest
-from jobs.write_digest import Request
+from jobs import cli
+from jobs.mailing import write_digest
+from jobs.mailing.write_digest import Request
 from tests.stores.servers import processes
 
 Night = Callable[..., str]

@@ -10,7 +10,7 @@ import pytest
 from contracts import tables
 from contracts.errors import InputInvalid, InputMissing
 from contracts.layout import Layout
-from jobs.days_to_ingest import first_to_ingest
+from jobs.ingest.days_to_ingest import first_to_ingest
 
 
 def day(n: int) -> dt.date:

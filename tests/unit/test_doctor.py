@@ -7,7 +7,7 @@ import pytest
 
 from contracts.errors import EnvironmentUnfit
 from contracts.settings import Gates, Settings, Spark
-from jobs import doctor, jars, java
+from jobs.machine import doctor, jars, java
 
 NAMES = ("a.jar", "b.jar")
 

@@ -11,7 +11,7 @@ import pytest
 
 from contracts import settings
 from contracts.errors import EnvironmentUnfit
-from jobs import demo_shop
+from jobs.shops import demo_shop
 
 MORNING = dt.datetime(2017, 1, 1, 8)  # noqa: DTZ001 - as the package has it
 

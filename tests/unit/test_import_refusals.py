@@ -12,7 +12,7 @@ import pytest
 
 from contracts.errors import InputInvalid, InputMissing
 from contracts.report import JobReport
-from jobs.import_shop import import_shop
+from jobs.shops.import_shop import import_shop
 
 
 def _parquet(path: Path, **columns: Any) -> Path:

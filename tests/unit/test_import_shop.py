@@ -17,7 +17,7 @@ import pytest
 from contracts import settings
 from contracts.errors import InputInvalid
 from contracts.report import JobReport
-from jobs.import_shop import import_shop
+from jobs.shops.import_shop import import_shop
 
 UTC = dt.UTC
 ROWS: list[dict[str, Any]] = [

@@ -15,7 +15,7 @@ import pytest
 
 from contracts import settings
 from contracts.errors import InputInvalid
-from jobs.make_shop import make_shop, plan_of
+from jobs.shops.make_shop import make_shop, plan_of
 from models.synthetic import days, population
 from models.synthetic.plan import EVENT_TYPES, ShopPlan
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from jobs.metric_tables import as_markdown, as_text, sections
+from jobs.evaluation.metric_tables import as_markdown, as_text, sections
 from models.measures import FULL, Plan
 
 PLAN = Plan((("home", True), ("discover", False)), ("als",), 10)

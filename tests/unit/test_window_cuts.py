@@ -3,7 +3,7 @@ from __future__ import annotations
 import datetime as dt
 
 from contracts.settings import Ranker, Settings
-from jobs.windows import window_cuts
+from jobs.training.windows import window_cuts
 
 AS_OF = dt.date(2026, 11, 24)  # a Tuesday; the grid of seven days since 1970-01-01 lies on Thursdays
 LONG_AGO = dt.date(2020, 1, 1)

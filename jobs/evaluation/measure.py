@@ -14,10 +14,10 @@ from contracts import tables
 from contracts.settings import Settings
 from features import holdout
 from jobs import storage
-from jobs.build_features import catalogue_as_of
 from jobs.kernels import measuring
 from jobs.kitchens import kitchen_of
 from jobs.paths import layout_of
+from jobs.training.build_features import catalogue_as_of
 from models import metrics
 from models.bootstrap import intervals
 from models.measures import FULL, MINUS, OURS, Key, Plan, Row

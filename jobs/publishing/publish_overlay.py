@@ -16,7 +16,7 @@ from export.reading.overlay import Column, Overlay, encode_overlay
 from export.reading.overlays import Beside, beside, publish_overlay
 from export.stores.base import Reader, Store
 from export.stores.opening import store_of
-from jobs.landed import landed_days
+from jobs.ingest.landed import landed_days
 from jobs.paths import layout_of
 from jobs.shops import source_files
 

@@ -16,7 +16,7 @@ from pyspark.sql.types import StructType
 from contracts.errors import InputInvalid, InputMissing
 from contracts.layout import Layout
 from jobs import storage
-from jobs.landed import landed_days
+from jobs.ingest.landed import landed_days
 
 CORRUPT: Final = "_corrupt_record"
 REQUIRED_EVENT_COLUMNS: Final = ("user_id", "item_id", "event_type", "timestamp")

@@ -13,15 +13,17 @@ from contracts.errors import InputMissing
 from contracts.report import JobReport
 from contracts.settings import Settings
 from features.user_rows import with_candidates
-from jobs import metric_tables, storage, windows
+from jobs import storage
 from jobs.artifacts import SharedFolder
+from jobs.evaluation import metric_tables
+from jobs.evaluation.measure import among, measure, plan_of, to_frame, truth_frame
 from jobs.kernels.blocks import candidates_of
 from jobs.kernels.ranking import Boosters, rank
 from jobs.kitchens import kitchen_of, users_of
-from jobs.measure import among, measure, plan_of, to_frame, truth_frame
 from jobs.paths import layout_of
-from jobs.rerank_lists import list_frame
-from jobs.train_ranker import window_cuts
+from jobs.ranking.rerank_lists import list_frame
+from jobs.training import windows
+from jobs.training.train_ranker import window_cuts
 from models import artifact
 from models.measures import FULL, MINUS, OURS, Row
 

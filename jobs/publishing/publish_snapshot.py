@@ -18,7 +18,7 @@ from export.format.manifest import Manifest
 from export.stores.base import Published
 from export.stores.opening import store_of
 from jobs.paths import layout_of
-from jobs.stage_snapshot import staged
+from jobs.publishing.stage_snapshot import staged
 
 
 def run(settings: Settings, *, as_of: dt.date) -> JobReport:

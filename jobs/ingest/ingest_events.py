@@ -16,7 +16,8 @@ from contracts.report import JobReport
 from contracts.settings import Settings
 from features import events as rules
 from features import vocabularies
-from jobs import lake, landing, storage
+from jobs import lake, storage
+from jobs.ingest import landing
 from jobs.paths import layout_of
 
 

@@ -8,7 +8,7 @@ from contracts import tables
 from contracts.errors import InputMissing
 from contracts.layout import Layout
 from jobs import lake
-from jobs.landed import landed_days
+from jobs.ingest.landed import landed_days
 
 
 def first_to_ingest(layout: Layout, as_of: dt.date) -> dt.date:

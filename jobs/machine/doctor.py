@@ -12,8 +12,8 @@ import msgspec
 from contracts.errors import EnvironmentUnfit, LarderError, SettingsError
 from contracts.settings import Settings
 from export.stores.opening import store_of
-from jobs.jars import jar_folder, jar_paths
-from jobs.java import java_release
+from jobs.machine.jars import jar_folder, jar_paths
+from jobs.machine.java import java_release
 from jobs.paths import layout_of
 
 # A night stages its tables beside yesterday's; the demo's root is under 1 GB.

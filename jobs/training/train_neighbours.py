@@ -20,10 +20,10 @@ from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import storage
-from jobs.build_features import catalogue_as_of
 from jobs.kitchens import users_of
 from jobs.paths import layout_of
 from jobs.session import cores
+from jobs.training.build_features import catalogue_as_of
 from models import item_arrays, neighbours
 from models.histories import pairs_of
 from models.item_arrays import ItemArrays

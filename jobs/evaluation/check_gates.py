@@ -20,14 +20,15 @@ from export.blessing import Blessing, write_blessing
 from export.format.manifest import read_manifest
 from features.catalogue import ALL_USERS
 from features.coverage import users_without_any
-from jobs import metric_tables, storage
-from jobs.build_features import catalogue_as_of
+from jobs import storage
+from jobs.evaluation import metric_tables
+from jobs.evaluation.metric_tables import Numbers
 from jobs.kernels.list_checks import faults
 from jobs.kitchens import kitchen_of
-from jobs.metric_tables import Numbers
 from jobs.paths import layout_of
-from jobs.stage_snapshot import staged
-from jobs.train_ranker import window_cuts
+from jobs.publishing.stage_snapshot import staged
+from jobs.training.build_features import catalogue_as_of
+from jobs.training.train_ranker import window_cuts
 from models.measures import FULL, MINUS, OURS, SOURCE
 
 FORBIDDEN: Final = ("unknown", "not_recommendable", "already_bought", "repeated")

@@ -20,8 +20,8 @@ from export.digest.samples import mailing_of, pick, write_mail, write_samples
 from export.digest.writing import Order
 from export.stores.base import Reader
 from export.stores.opening import store_of
+from jobs.mailing.write_digest import Request, default_placements, order_of, snapshot_of
 from jobs.paths import layout_of
-from jobs.write_digest import Request, default_placements, order_of, snapshot_of
 
 PREVIEW_KEY: Final = b"of previews only"
 EXAMPLE_URL: Final = "https://unsubscribe.example/{token}"

@@ -17,10 +17,12 @@ from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from features.user_rows import with_candidates
-from jobs import ingest_events, lake, metric_tables, storage, update_interactions
-from jobs.evaluate_holdout import headlines
+from jobs import lake, storage
+from jobs.evaluation import metric_tables
+from jobs.evaluation.evaluate_holdout import headlines
+from jobs.evaluation.measure import measure, plan_of, truth_frame
+from jobs.ingest import ingest_events, update_interactions
 from jobs.kitchens import users_of
-from jobs.measure import measure, plan_of, truth_frame
 from jobs.paths import layout_of
 from models.measures import FULL, Row
 

@@ -13,10 +13,11 @@ from contracts import tables
 from contracts.days import day_number
 from contracts.layout import Layout
 from contracts.settings import Ranker, Settings
-from jobs import build_features, lake, storage, train_als, train_neighbours
+from jobs import lake, storage
+from jobs.ingest.update_interactions import build_histories
 from jobs.kernels.blocks import examples_of
 from jobs.kitchens import kitchen_of, users_of
-from jobs.update_interactions import build_histories
+from jobs.training import build_features, train_als, train_neighbours
 from models import ranking_features
 
 MIN_HISTORY_DAYS: Final = 28

@@ -1,0 +1,1 @@
+"""Lists held against what followed, and the gates."""

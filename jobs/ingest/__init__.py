@@ -1,0 +1,1 @@
+"""From a landing folder to clean rows and interactions."""

@@ -1,0 +1,1 @@
+"""What a machine must have before a session starts."""

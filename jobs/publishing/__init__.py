@@ -1,0 +1,1 @@
+"""Snapshots staged, blessed, published, compared and served."""

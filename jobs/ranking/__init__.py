@@ -1,0 +1,1 @@
+"""Candidates, scores and lists of a night."""

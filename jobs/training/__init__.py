@@ -1,0 +1,1 @@
+"""Features, artifacts and the ranker of a date."""
