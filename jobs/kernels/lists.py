@@ -11,17 +11,16 @@ from pyspark.sql import DataFrame
 
 from contracts.settings import Placement
 from jobs.kernels.blocks import Kitchen
-from models.ragged import Bool, Int32, lists, offsets_of, rows_of, to_lists
-from models.rerank import Lists, cap_categories, cut, fill
+from models.ragged import Int32, lists, offsets_of, rows_of, to_lists
+from models.rerank import Lists
 from models.sources.neighbours import Neighbours
 from models.sources.registry import Catalogue
-from models.user_block import UserBlock, find, read_block
+from models.stages import StageContext, lists_of
+from models.user_block import UserBlock, read_block
 
 LIST_SCHEMA: Final = (
     "placement string, user_idx int, item_idx array<int>, scores array<float>, reasons array<int>, anchors array<int>"
 )
-_SPARE: Final = 512
-_SPAN: Final = np.int64(1) << 32
 
 
 def rerank(
@@ -46,7 +45,8 @@ def rerank(
                 batch = mixed.filter(pa.array(mask))
                 if batch.num_rows:
                     block = read_block(batch, catalogue.items.n_items)
-                    made = _lists(batch, block, catalogue, kitchen, placement, may_repeat=placement.repeats and repeats)
+                    context = _context(block, catalogue, placement, may_repeat=placement.repeats and repeats)
+                    made = lists_of(_scored(batch), context)
                     yield _to_batch(batch, made, _anchors(made, block, kitchen))
 
     return users.join(renamed, "user_idx").mapInArrow(rerank_blocks, LIST_SCHEMA)
@@ -59,38 +59,23 @@ def popular_order(catalogue: Catalogue) -> Int32:
     return order[catalogue.allowed[order]].astype(np.int32)
 
 
-def _lists(
-    batch: pa.RecordBatch,
-    block: UserBlock,
-    catalogue: Catalogue,
-    kitchen: Kitchen,
-    placement: Placement,
-    *,
-    may_repeat: bool,
-) -> Lists:
-    offsets, items = lists(batch.column("ranked_idx"))
-    scored = Lists(rows_of(offsets), items, lists(batch.column("scores"))[1], lists(batch.column("main_sources"))[1])
-    allowed = catalogue.allowed[scored.items]
-    if not may_repeat:
-        allowed = allowed & (block.bought_position(scored.rows, scored.items) < 0)
-    capped = cap_categories(
-        scored.take(allowed), np.asarray(catalogue.items.codes["category"]), placement.max_per_category
+def _context(block: UserBlock, catalogue: Catalogue, placement: Placement, *, may_repeat: bool) -> StageContext:
+    sources = catalogue.settings.sources
+    return StageContext(
+        block=block,
+        items=catalogue.items,
+        allowed=catalogue.allowed,
+        popular=popular_order(catalogue),
+        placement=placement,
+        may_repeat=may_repeat,
+        fill_reason=sources.index("popular") if "popular" in sources else 0,
     )
-    shortened = cut(capped, placement.length)
-    popular = popular_order(catalogue)[: placement.length + _SPARE]
-    excluded = _excluded(block, shortened, popular, may_repeat=may_repeat)
-    reason = kitchen.settings.sources.index("popular") if "popular" in kitchen.settings.sources else 0
-    return fill(shortened, popular, excluded, placement.length, reason=reason)
 
 
-def _excluded(block: UserBlock, made: Lists, popular: Int32, *, may_repeat: bool) -> Bool:
-    rows = np.repeat(np.arange(block.n_users, dtype=np.int64), len(popular))
-    items = np.tile(popular, block.n_users)
-    listed = np.sort(made.rows * _SPAN + made.items)
-    out = find(listed, rows * _SPAN + items) >= 0
-    if not may_repeat:
-        out |= block.bought_position(rows, items) >= 0
-    return out.reshape(block.n_users, len(popular))
+def _scored(batch: pa.RecordBatch) -> Lists:
+    """The candidates of a batch, best first, with the source that ranked each best as its reason."""
+    offsets, items = lists(batch.column("ranked_idx"))
+    return Lists(rows_of(offsets), items, lists(batch.column("scores"))[1], lists(batch.column("main_sources"))[1])
 
 
 def _anchors(made: Lists, block: UserBlock, kitchen: Kitchen) -> Int32:
