@@ -115,6 +115,11 @@ class Candidates(Section, frozen=True):
     covisit_days: Positive = 365
     arrival_days: Positive = 35
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Sources that a reason can name, by its code: those that run, and `popular`, which fills short lists up."""
+        return self.sources if "popular" in self.sources else (*self.sources, "popular")
+
 
 class Ranker(Section, frozen=True):
     """LightGBM and its training windows. Lower-case words are LightGBM's.

@@ -31,7 +31,7 @@ class Text(NamedTuple):
 
 
 TEXTS: Final = {
-    "own": Text("you buy this regularly"),
+    "own": Text("you bought this before"),
     "als": Text("shoppers with your taste buy this"),
     "als_long": Text("shoppers with your taste buy this"),
     "covisit": Text("often bought with what you buy", "because you bought ", "anchor"),
@@ -39,7 +39,7 @@ TEXTS: Final = {
     "category": Text("from a category that you buy", "from ", "category", ", which you buy"),
     "popular": Text(POPULAR),
     "segment": Text(POPULAR, "popular in ", "segment"),
-    "trend": Text("more popular every week"),
+    "trend": Text("in demand this week"),
     "arrivals": Text(ARRIVALS),
 }
 

@@ -56,6 +56,16 @@ def generate(block: UserBlock, sources: dict[str, Source], per_source: int) -> C
     return CandidateBlock(rows, items, bits, scores, ranks)
 
 
+def main_sources(ranks: Int16) -> Int32:
+    """The source that ranked each candidate best, shape (n,); the earlier column wins a tie.
+
+    Args:
+        ranks: shape (n, n_sources), from 1; 0 where not proposed.
+    """
+    best: Int32 = np.where(ranks == 0, np.iinfo(np.int16).max, ranks).argmin(axis=1).astype(np.int32)
+    return best
+
+
 def to_columns(block: CandidateBlock, n_users: int) -> dict[str, pa.Array]:
     """The columns of `candidates` beside `as_of` and `user_idx`."""
     offsets = offsets_of(block.rows, n_users)

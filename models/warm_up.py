@@ -11,8 +11,9 @@ from models import als_kernel
 def warm_up() -> None:
     """Compiles the kernels for the default settings, or finds them compiled; seconds the first time."""
     als_kernel.warm_up([Als().factors])
-    # Its kernels have signatures: importing the module compiles them.
-    import_module("models.tree_kernel")
+    # Kernels with signatures: importing their module compiles them.
+    for module in ("models.tree_kernel", "models.anchor_kernel"):
+        import_module(module)
 
 
 if __name__ == "__main__":

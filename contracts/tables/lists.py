@@ -116,7 +116,10 @@ TOP_N_LISTS = Table(
         Column("item_idx", "array<int>", "Items, best first.", derived_from=("ranked.item_idx",)),
         Column("scores", "array<float>", "Ranker score.", derived_from=("ranked.scores",)),
         Column(
-            "reasons", "array<int>", "Index of the source that is the reason.", derived_from=("ranked.main_sources",)
+            "reasons",
+            "array<int>",
+            "Index of the source that is the reason; `popular` for what fills a short list up.",
+            derived_from=("ranked.main_sources",),
         ),
         Column("anchors", "array<int>", "Item that explains the reason, -1 for none.", derived_from=(_H + "item_idx",)),
     ),

@@ -26,7 +26,7 @@ EXAMPLE: Final[dict[str, Any]] = {
     "items": ["1082185", "995242"],
     "titles": ["Bananas", None],
     "scores": [4.0142, 3.8437],
-    "reasons": ["you buy this regularly", "because you bought Bread"],
+    "reasons": ["you bought this before", "because you bought Bread"],
     "sources": ["own", "covisit"],
     "snapshot": "2026-01-01-819566c3c8b2",
     "as_of": "2026-01-01",

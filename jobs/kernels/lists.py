@@ -60,7 +60,6 @@ def popular_order(catalogue: Catalogue) -> Int32:
 
 
 def _context(block: UserBlock, catalogue: Catalogue, placement: Placement, *, may_repeat: bool) -> StageContext:
-    sources = catalogue.settings.sources
     return StageContext(
         block=block,
         items=catalogue.items,
@@ -68,7 +67,7 @@ def _context(block: UserBlock, catalogue: Catalogue, placement: Placement, *, ma
         popular=popular_order(catalogue),
         placement=placement,
         may_repeat=may_repeat,
-        fill_reason=sources.index("popular") if "popular" in sources else 0,
+        fill_reason=catalogue.settings.reasons.index("popular"),
     )
 
 

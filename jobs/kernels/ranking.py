@@ -18,7 +18,7 @@ from jobs.kernels.blocks import Kitchen
 from models import candidates as candidate_rows
 from models import ranker, ranking_features
 from models.candidates import CandidateBlock
-from models.ragged import AnyArray, Float32, offsets_of, rank_within, to_lists
+from models.ragged import Float32, offsets_of, rank_within, to_lists
 from models.ranker import Scorer
 from models.sources.base import is_new
 from models.user_block import read_block
@@ -87,13 +87,6 @@ def _ranked(batch: pa.RecordBatch, shown: CandidateBlock, scores: Float32, place
         "item_idx": to_lists(offsets, shown.items[order], pa.int32()),
         "scores": to_lists(offsets, scores[order], pa.float32()),
         "source_bits": to_lists(offsets, shown.bits[order], pa.int32()),
-        "main_sources": to_lists(offsets, _main_source(shown)[order], pa.int32()),
+        "main_sources": to_lists(offsets, candidate_rows.main_sources(shown.ranks)[order], pa.int32()),
     }
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-
-
-def _main_source(shown: CandidateBlock) -> AnyArray:
-    """The source that ranked each item best; the earlier in the settings wins a tie."""
-    ranks = np.where(shown.ranks == 0, np.iinfo(np.int16).max, shown.ranks)
-    best: AnyArray = ranks.argmin(axis=1).astype(np.int32)
-    return best

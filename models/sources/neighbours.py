@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Final
 
 import numpy as np
 from scipy import sparse
 
-from models.ragged import Bool, Float32, Int32, Int64, offsets_of, rank_within, top_within
+from models.ragged import Bool, Float32, Int32, Int64, offsets_of, top_within
 from models.sources.base import Proposals, best, is_new
 from models.user_block import UserBlock, find
 
 MAX_SEEDS: Final = 100
-MAX_ANCHORS: Final = 40
 
 
 class Neighbours:
@@ -47,29 +45,32 @@ class Neighbours:
         return found
 
     def anchors(self, block: UserBlock, rows: Int64, items: Int32) -> Int32:
-        """The bought item that contributes most to each pair's score, among the user's strongest; -1 for none."""
-        pairs = block.bought.take(block.bought.weights > 0)
-        order, ranks = rank_within(pairs.rows, pairs.weights, pairs.item_idx)
-        chosen = order[ranks <= MAX_ANCHORS]
-        offsets = offsets_of(pairs.rows[chosen], block.n_users)
-        counts = np.diff(offsets)[rows]
-        entry = np.repeat(np.arange(len(rows)), counts)
-        within = np.arange(len(entry)) - np.repeat(np.cumsum(counts) - counts, counts)
-        seed = chosen[offsets[rows[entry]] + within]
-        position = find(self._keys, pairs.item_idx[seed] * np.int64(block.n_items) + items[entry])
-        gain = np.where(position >= 0, pairs.weights[seed] * self._similarity.data[position], 0)
-        best_first = np.lexsort((pairs.item_idx[seed], -gain, entry))
-        first = np.flatnonzero(np.r_[True, entry[best_first][1:] != entry[best_first][:-1]]) if len(entry) else entry
-        top = best_first[first]
-        anchors = np.full(len(rows), -1, dtype=np.int32)
-        positive = gain[top] > 0
-        anchors[entry[top[positive]]] = pairs.item_idx[seed[top[positive]]]
-        return anchors
+        """The bought item that contributes most to each pair's score; -1 where none of those bought contributes.
 
-    @cached_property
-    def _keys(self) -> Int64:
-        rows = np.repeat(np.arange(self._similarity.shape[0], dtype=np.int64), np.diff(self._similarity.indptr))
-        return rows * self._similarity.shape[1] + self._similarity.indices
+        Args:
+            block: the users.
+            rows: the user's row, ascending.
+            items: item index; a (row, item) occurs once.
+        """
+        from models import anchor_kernel
+
+        seeds = self.seeds(block).tocoo()
+        is_bought = block.bought_position(seeds.row.astype(np.int64), seeds.col.astype(np.int32)) >= 0
+        order = np.lexsort((seeds.col[is_bought], seeds.row[is_bought]))
+        anchors = np.full(len(rows), -1, dtype=np.int32)
+        anchor_kernel.strongest(
+            offsets_of(seeds.row[is_bought][order], block.n_users),
+            seeds.col[is_bought][order].astype(np.int32),
+            seeds.data[is_bought][order].astype(np.float32),
+            self._similarity.indptr.astype(np.int64),
+            self._similarity.indices.astype(np.int32, copy=False),
+            self._similarity.data.astype(np.float32, copy=False),
+            offsets_of(rows, block.n_users),
+            np.ascontiguousarray(items, dtype=np.int32),
+            block.n_items,
+            anchors,
+        )
+        return anchors
 
     def seeds(self, block: UserBlock) -> sparse.csr_matrix:
         """Seed weights, shape (n_users, n_items)."""

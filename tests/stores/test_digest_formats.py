@@ -59,12 +59,12 @@ def products(snapshot: MappedReader) -> tuple[list[dict[str, Any]], list[dict[st
     tea, pear = slot(snapshot, "ann", "tea"), slot(snapshot, "bob", "-pear")
     return (
         [
-            {"rank": 1, "item_id": "tea", "title": "=Tea", "reason": "you buy this regularly", "price": 2.5,
+            {"rank": 1, "item_id": "tea", "title": "=Tea", "reason": "you bought this before", "price": 2.5,
              "image_url": "https://shop/tea.png", "url": f"https://corner.example/p/tea?a=1&slot={tea}#top",
              "tracking_id": tea},
         ],
         [
-            {"rank": 1, "item_id": "-pear", "reason": "you buy this regularly",
+            {"rank": 1, "item_id": "-pear", "reason": "you bought this before",
              "url": f"https://corner.example/p/-pear?a=1&slot={pear}#top", "tracking_id": pear},
         ],
     )  # fmt: skip

@@ -27,7 +27,7 @@ def test_every_personal_list_is_there_by_user_and_rank(tmp_path: Path, store: Lo
         (WEIRD, 2, "bread", -1.0, "content", "similar to Jam, red"),
         ("ann", 1, "jam", 255.0, "covisit", "because you bought Bread"),
         ("ann", 2, "milk", 51.0, "als", "shoppers with your taste buy this"),
-        ("ann", 3, "bread", 0.0, "own", "you buy this regularly"),
+        ("ann", 3, "bread", 0.0, "own", "you bought this before"),
         ("bob", 1, "tea", 1.5, "segment", "popular in north"),
     ]
 

@@ -27,7 +27,7 @@ def test_a_user_gets_the_own_list_with_titles_and_reasons(store: LocalStore, nig
         items=["jam", "milk", "bread"],
         titles=["Jam, red", "Milk", "Bread"],
         scores=[255.0, 51.0, 0.0],
-        reasons=["because you bought Bread", "shoppers with your taste buy this", "you buy this regularly"],
+        reasons=["because you bought Bread", "shoppers with your taste buy this", "you bought this before"],
         sources=["covisit", "als", "own"],
         snapshot=snapshot,
         as_of=dt.date(2026, 1, 1),

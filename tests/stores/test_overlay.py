@@ -90,7 +90,7 @@ def test_k_items_still_come_back(store: LocalStore, night: Night) -> None:
     lists = Lists(store)
     answer = lists.get("ann", 2, "home")
     assert (answer.items, answer.titles, answer.scores) == (["milk", "bread"], ["Milk", "Bread"], [51.0, 0.0])
-    assert answer.reasons == ["shoppers with your taste buy this", "you buy this regularly"]
+    assert answer.reasons == ["shoppers with your taste buy this", "you bought this before"]
     assert (answer.source, answer.overlay) == ("personal", made.id)
     assert lists.get("ann", 3, "home").items == ["milk", "bread"]
 

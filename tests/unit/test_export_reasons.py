@@ -10,7 +10,7 @@ from export import reasons
 @pytest.mark.parametrize(
     ("source", "exact", "plain"),
     [
-        ("own", "you buy this regularly", "you buy this regularly"),
+        ("own", "you bought this before", "you bought this before"),
         ("als", "shoppers with your taste buy this", "shoppers with your taste buy this"),
         ("als_long", "shoppers with your taste buy this", "shoppers with your taste buy this"),
         ("covisit", "because you bought Bread", "often bought with what you buy"),
@@ -18,7 +18,7 @@ from export import reasons
         ("category", "from Dairy, which you buy", "from a category that you buy"),
         ("popular", "popular this month", "popular this month"),
         ("segment", "popular in 35-44", "popular this month"),
-        ("trend", "more popular every week", "more popular every week"),
+        ("trend", "in demand this week", "in demand this week"),
         ("arrivals", "new in the shop", "new in the shop"),
     ],
 )

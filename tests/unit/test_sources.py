@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 
+from models.histories import Pairs
 from models.item_arrays import ItemArrays
 from models.sources.als import Als
 from models.sources.base import Proposals, Source
@@ -101,6 +106,41 @@ def test_an_anchor_is_the_bought_item_that_gives_most(block: UserBlock, items: I
     wanted = np.array([2, 4, 5, 4, 0, 1], dtype=np.int32)
     assert source.anchors(block, rows, wanted).tolist() == [0, 1, -1, 2, 5, -1]
     assert source.anchors(block, rows[:0], wanted[:0]).tolist() == []
+
+
+def history_of(items: list[int], weights: list[float], n_items: int) -> UserBlock:
+    """One user who bought each item once, with these event weights."""
+    n = len(items)
+    arrays = {name: np.ones(n, dtype=np.float32) for name in Pairs.__slots__}
+    arrays |= {"rows": np.zeros(n, dtype=np.int64), "item_idx": np.array(items, dtype=np.int32)}
+    pairs = Pairs(**arrays | {"weights": np.array(weights, dtype=np.float32)})
+    return UserBlock(np.zeros(1, dtype=np.int32), ["all"], {}, pairs, pairs, n_items)
+
+
+def test_the_weakest_seed_can_be_the_anchor() -> None:
+    """Of 100 seeds the one with the least weight is the only neighbour of item 100: it brought the item."""
+    similarity = sparse.csr_matrix(([0.5], ([99], [100])), shape=(101, 101), dtype=np.float32)
+    user = history_of(list(range(100)), [200.0 - n for n in range(100)], 101)
+    source = Neighbours(similarity, np.ones(101, dtype=bool))
+    assert shown(source.propose(user, 9), 1) == [[100]]
+    one = np.array([100], dtype=np.int32)
+    assert source.anchors(user, np.zeros(1, dtype=np.int64), one).tolist() == [99]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_anchors_are_those_of_brute_force(data: Any) -> None:
+    """For any similarities and weights: the bought item with the largest product, the lower index among equal ones."""
+    values = st.sampled_from([0.0, 0.25, 0.5, 1.0])
+    dense = np.array(data.draw(st.lists(st.lists(values, min_size=5, max_size=5), min_size=5, max_size=5)), np.float32)
+    weights = np.array(data.draw(st.lists(values, min_size=4, max_size=4)), dtype=np.float32)
+    source = Neighbours(sparse.csr_matrix(dense), np.ones(5, dtype=bool))
+    found = source.anchors(
+        history_of([0, 1, 2, 3], weights.tolist(), 5), np.zeros(5, dtype=np.int64), np.arange(5, dtype=np.int32)
+    )
+    gains = weights[:, None] * dense[:4]
+    expected = np.where(gains.max(axis=0) > 0, gains.argmax(axis=0), -1)
+    assert found.tolist() == expected.tolist()
 
 
 def test_popular_items_are_those_of_the_segment(block: UserBlock, items: ItemArrays) -> None:
