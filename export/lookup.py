@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from contracts.errors import InputInvalid, SnapshotCorrupt, SnapshotMissing, StoreUnreachable
+from contracts.errors import SnapshotCorrupt, SnapshotMissing, StoreUnreachable
 from export.format.manifest import FILE_NAME
-from export.reading.answers import LOG, Kind, PlacementUnknown, TopN
+from export.reading.answering import Answering, Question, check
+from export.reading.answers import LOG, Kind, TopN
 from export.reading.breaker import Clock, Guard, Limits
-from export.reading.choosing import Ask, Choosing
+from export.reading.choosing import Ask
 from export.reading.last_good import Kept, LastGood, StandIn
 from export.reading.overlay import Overlay
 from export.reading.overlays import Overlays, beside
@@ -54,10 +55,6 @@ class Options:
     shadow_share: float = 0.05
 
 
-Question = tuple[str, Ask, str | None]
-"""A user id, what is asked for, and the segment to use where the snapshot does not know the user."""
-
-
 class Lists:
     """The lists that a store serves, or those of one snapshot. Safe to share between threads."""
 
@@ -92,8 +89,10 @@ class Lists:
                 self._overlays = Overlays(
                     place, self._guard, max_age_seconds=options.overlay_seconds, clock=clock, tally=self._tally
                 )
-        guard = None if isinstance(source, Reader | LocalStore) else self._guard
-        self._choosing = Choosing(guard, self._kept, self._tally, stale_after_hours=options.stale_after_hours)
+        self._answering = Answering(
+            self._guard, self._kept, self._tally, is_local=isinstance(source, Reader | LocalStore),
+            stale_after_hours=options.stale_after_hours,
+        )  # fmt: skip
 
     @property
     def counts(self) -> Counter[str]:
@@ -138,7 +137,7 @@ class Lists:
             InputInvalid: `k` or `placement` is wrong.
             SnapshotMissing: no snapshot was ever published.
         """
-        return _checked(self.current(), k, placement)
+        return check(self.current(), k, placement)
 
     def get(
         self,
@@ -199,6 +198,9 @@ class Lists:
     ) -> list[TopN]:
         """`get` for each user, in order, all from one snapshot.
 
+        A remote store is asked for all of them at once, within the deadline of one lookup: a hundred keys a request of
+        a table, range reads side by side of a bucket. Who could not be read gets a fallback list, labelled so.
+
         Args:
             user_ids: any texts.
             k: at least 1.
@@ -240,7 +242,7 @@ class Lists:
         try:
             view = self._views.now()
         except (SnapshotMissing, SnapshotCorrupt, StoreUnreachable):
-            kept = self._without_store(questions)
+            kept = self._answering.without_store(questions)
             if kept is None:
                 raise
             return kept
@@ -253,41 +255,19 @@ class Lists:
             return self._from(view, questions, visitor)
         except SnapshotMissing:
             LOG.exception("the snapshot that the pointer names is not there: fallback lists are served")
-            return self._from(view, questions, visitor, is_gone=True)
+            return self._from(view, questions, visitor, is_closed=True)
 
     def _from(
-        self, view: View, questions: Sequence[Question], visitor: str | None, *, is_gone: bool = False
+        self, view: View, questions: Sequence[Question], visitor: str | None, *, is_closed: bool = False
     ) -> list[TopN]:
         reader, channel = view.of(visitor)
         if channel == "canary" and any(ask.placement not in reader.placements for _, ask, _ in questions):
             reader, channel = view.stable, "stable"
-        made = []
-        may_mix = len(questions) == 1
-        for user_id, ask, hint in questions:
-            _checked(reader, ask.k, ask.placement)
-            made.append(self._choosing.answer(reader, channel, user_id, ask, hint, may_mix=may_mix, is_gone=is_gone))
+        made = self._answering.answers(reader, channel, questions, is_closed=is_closed)
         if view.shadow is not None:
             for one in made:
                 self._shadow.compare(view.shadow, one)
         return made
-
-    def _without_store(self, questions: Sequence[Question]) -> list[TopN] | None:
-        may_mix = len(questions) == 1
-        found = [self._choosing.without_store(user, ask, hint, may_mix=may_mix) for user, ask, hint in questions]
-        made = [one for one in found if one is not None]
-        return made if len(made) == len(found) else None
-
-
-def _checked(snapshot: Reader, k: int, placement: str) -> Reader:
-    if k < 1:
-        raise InputInvalid(f"k is {k}", where="k", todo="Ask for at least 1 item.")
-    if placement not in snapshot.placements:
-        raise PlacementUnknown(
-            f"There is no placement {placement!r}",
-            where=snapshot.id,
-            todo=f"Use one of {list(snapshot.placements)}.",
-        )
-    return snapshot
 
 
 def _kept(options: Options, tally: Tally) -> Kept | None:

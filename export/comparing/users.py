@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Final, NamedTuple
 
-from export.digest.ahead import Prefetching
 from export.format.manifest import corrupt
 from export.stores.base import Reader, UserLists
-from export.stores.mapped import MappedReader
+from export.stores.prefetching import find_all
 
 BATCH: Final = 500
-THREADS: Final = 16
 
 
 class Pair(NamedTuple):
@@ -35,14 +32,12 @@ def pairs(before: Reader, after: Reader, is_chosen: Callable[[str], bool]) -> It
         SnapshotMissing: a snapshot is in its store no more.
         StoreUnreachable: a store did not answer in time.
     """
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="diff") as pool:
-        for ids in _batches(before, is_chosen):
-            mine = _listed(before, ids, pool)
-            yield from map(Pair, ids, mine, _found(after, ids, pool))
-        for ids in _batches(after, is_chosen):
-            known = _found(before, ids, pool)
-            new = [user for user, lists in zip(ids, known, strict=True) if lists is None]
-            yield from (Pair(user, None, lists) for user, lists in zip(new, _listed(after, new, pool), strict=True))
+    for ids in _batches(before, is_chosen):
+        yield from map(Pair, ids, _listed(before, ids), find_all(after, ids))
+    for ids in _batches(after, is_chosen):
+        known = find_all(before, ids)
+        new = [user for user, lists in zip(ids, known, strict=True) if lists is None]
+        yield from (Pair(user, None, lists) for user, lists in zip(new, _listed(after, new), strict=True))
 
 
 def _batches(snapshot: Reader, is_chosen: Callable[[str], bool]) -> Iterator[list[str]]:
@@ -51,18 +46,8 @@ def _batches(snapshot: Reader, is_chosen: Callable[[str], bool]) -> Iterator[lis
         yield batch
 
 
-def _listed(snapshot: Reader, ids: Sequence[str], pool: ThreadPoolExecutor) -> list[UserLists]:
-    found = [lists for lists in _found(snapshot, ids, pool) if lists is not None]
+def _listed(snapshot: Reader, ids: Sequence[str]) -> list[UserLists]:
+    found = [lists for lists in find_all(snapshot, ids) if lists is not None]
     if len(found) < len(ids):
         raise corrupt(f"{len(ids) - len(found)} users that the snapshot lists are not found in it", snapshot.where)
     return found
-
-
-def _found(snapshot: Reader, ids: Sequence[str], pool: ThreadPoolExecutor) -> list[UserLists | None]:
-    if not ids:
-        return []
-    if isinstance(snapshot, MappedReader):
-        return list(map(snapshot.find, ids))
-    if isinstance(snapshot, Prefetching):
-        return list(map(snapshot.prefetched(ids).find, ids))
-    return list(pool.map(snapshot.find, ids))

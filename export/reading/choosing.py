@@ -53,7 +53,7 @@ class Choosing:
         hint: str | None,
         *,
         may_mix: bool,
-        is_gone: bool = False,
+        is_closed: bool = False,
     ) -> TopN:
         """The user's answer.
 
@@ -64,14 +64,14 @@ class Choosing:
             ask: what is asked for.
             hint: the segment of a user whom the snapshot does not know.
             may_mix: whether a kept answer, which may be of another snapshot, can stand in.
-            is_gone: the snapshot is in the store no more, only what was read of it when it was opened.
+            is_closed: no more can be read of the snapshot than what was when it was opened.
 
         Raises:
             SnapshotMissing: the snapshot is in the store no more.
         """
         segment, rows, is_degraded = hint, None, True
         try:
-            if not is_gone:
+            if not is_closed:
                 segment, rows = self._own(reader, user_id, ask, hint)
                 is_degraded = False
         except (SnapshotCorrupt, StoreUnreachable) as error:

@@ -136,7 +136,7 @@ class Retrying:
 
 
 class Calls:
-    """The calls of one piece of work.
+    """The calls of one piece of work. Safe to share between threads.
 
     Attributes:
         n: requests sent, the tries that failed included.
@@ -147,6 +147,7 @@ class Calls:
         self.retrying: Final = retrying
         self.give_up_at: Final = give_up_at
         self.n = 0
+        self._lock: Final = threading.Lock()
 
     def run(self, name: str, call: Callable[[], T]) -> T:
         """What `call` returns.
@@ -166,7 +167,8 @@ class Calls:
             attempt += 1
             if waiting.clock() >= self.give_up_at:
                 raise self._unreachable(name, "the deadline is over", attempt - 1)
-            self.n += 1
+            with self._lock:
+                self.n += 1
             try:
                 made = call()
             except (ClientError, BotoCoreError, *BROKEN_ANSWERS) as error:

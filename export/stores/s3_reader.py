@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from copy import copy
 from typing import Final
 
+from contracts.errors import LarderError, SnapshotMissing
 from export.format.fallbacks import decode_fallbacks
 from export.format.items import ItemDictionary
 from export.format.manifest import (
@@ -18,11 +20,12 @@ from export.format.manifest import (
     decode_manifest,
     shard_name,
 )
-from export.format.records import Record, split_record
+from export.format.records import Record, key_hash, split_record
 from export.format.shards import ShardFile, ShardIndex, index_bytes
 from export.stores.bodies import absent
 from export.stores.objects import Objects
-from export.stores.packed import PackedReader
+from export.stores.packed import PackedReader, PackedUser
+from export.stores.prefetching import ReadPool, failure_of, raise_if_all
 
 
 class S3Reader(PackedReader):
@@ -43,8 +46,10 @@ class S3Reader(PackedReader):
         self._folder: Final = folder
         self._brief: Final = brief
         self._indexes: Final[dict[int, ShardIndex]] = {}
-        self._lock: Final = threading.Lock()
+        self._pool: Final = ReadPool()
+        self._read: Mapping[str, PackedUser | LarderError | None] = {}
         manifest = fetch_manifest(objects, folder)
+        self._locks: Final = [threading.Lock() for _ in range(manifest.shards)]
         items = _fetch(objects, folder, ITEMS_NAME, manifest)
         fallbacks = _fetch(objects, folder, FALLBACKS_NAME, manifest)
         where = objects.where(folder)
@@ -62,16 +67,52 @@ class S3Reader(PackedReader):
             SnapshotCorrupt: one is damaged.
         """
         for number in range(self.manifest.shards):
-            self._index(number)
+            self._index(number, self._brief())
+
+    def find(self, user_id: str) -> PackedUser | None:
+        """What the snapshot holds for a user, or None where it does not know the user."""
+        if user_id not in self._read:
+            return super().find(user_id)
+        found = self._read[user_id]
+        if isinstance(found, LarderError):
+            raise found
+        return found
+
+    def prefetched(self, user_ids: Collection[str], *, is_brief: bool = False) -> S3Reader:
+        """A reader of the same snapshot that has read these users, one range read each, several at once."""
+        shared = self._brief() if is_brief else None
+        users = list(dict.fromkeys(user_ids))
+
+        def read(user: str) -> PackedUser | LarderError | None:
+            name = user.encode("utf-8", "surrogatepass")
+            try:
+                record = self._fetched(name, key_hash(name), shared or self._brief())
+            except SnapshotMissing:
+                raise
+            except LarderError as error:
+                return error
+            return None if record is None else PackedUser(self, record)
+
+        found = dict(zip(users, self._pool.map(read, users), strict=True))
+        errors = [one for one in found.values() if isinstance(one, LarderError)]
+        raise_if_all(errors, len(found))
+        made = copy(self)
+        made._read = {  # noqa: SLF001  it is of this very class
+            user: failure_of(one) if isinstance(one, LarderError) else one for user, one in found.items()
+        }
+        return made
 
     def _record(self, name: bytes, key: int) -> Record | None:
+        return self._fetched(name, key, self._brief())
+
+    def _fetched(self, name: bytes, key: int, objects: Objects) -> Record | None:
         number = key % self.manifest.shards
-        spans = self._index(number).spans(key)
+        spans = self._index(number, objects).spans(key)
         if not spans:
             return None
         path = f"{self._folder}{shard_name(number)}"
         first = spans[0][0]
-        data = self._brief().get_range(path, first, spans[-1][1])
+        data = objects.get_range(path, first, spans[-1][1])
         records = [split_record(data[start - first : stop - first], self.manifest.widths) for start, stop in spans]
         found = next((record for record in records if record is not None and record.user_id == name), None)
         if found is None and None in records:
@@ -87,15 +128,15 @@ class S3Reader(PackedReader):
                 f"{self.where}{name}", self.manifest.widths, expected_bytes=n_bytes, data=data
             ).records()
 
-    def _index(self, number: int) -> ShardIndex:
+    def _index(self, number: int, objects: Objects) -> ShardIndex:
         index = self._indexes.get(number)
         if index is not None:
             return index
-        with self._lock:
+        with self._locks[number]:
             if number not in self._indexes:
                 name = shard_name(number)
                 n = self.manifest.files[name].records
-                data = self._brief().get_range(f"{self._folder}{name}", 0, index_bytes(n))
+                data = objects.get_range(f"{self._folder}{name}", 0, index_bytes(n))
                 self._indexes[number] = ShardIndex(data, f"{self.where}{name}", expected_records=n)
             return self._indexes[number]
 

@@ -8,14 +8,16 @@ from typing import Final
 
 import msgspec
 
+from contracts.errors import LarderError
 from export.format.manifest import corrupt
 from export.format.records import MAX_ID_BYTES, key_hash
 from export.stores.dynamodb import chunks
 from export.stores.dynamodb.catalogue import Catalogue, Entry
 from export.stores.dynamodb.changes import Generation, UserFilter, places
-from export.stores.dynamodb.service.sizes import item_bytes
-from export.stores.dynamodb.service.table import Item, Table
+from export.stores.dynamodb.service.sizes import MAX_BATCH_KEYS, item_bytes
+from export.stores.dynamodb.service.table import BatchRead, Item, Table
 from export.stores.dynamodb.service.wire import Key, Request
+from export.stores.prefetching import ReadPool
 
 DROPPED: Final = "larder#dropped"
 """Sort key of the item that says that a later snapshot has a user no more."""
@@ -55,21 +57,45 @@ class ListTable:
 
     def find_many(self, user_ids: Collection[str], *, is_consistent: bool = False) -> dict[str, UserItems]:
         """The items of those users whom the snapshot has."""
-        table, found = self.table.within(self.seconds), dict[str, UserItems]()
+        found: dict[str, UserItems] = {}
+        for user, items in self.read_many(user_ids, ReadPool(1), is_consistent=is_consistent).items():
+            if isinstance(items, LarderError):
+                raise items
+            found[user] = items
+        return found
+
+    def read_many(
+        self, user_ids: Collection[str], pool: ReadPool, *, is_consistent: bool = False, is_brief: bool = True
+    ) -> dict[str, UserItems | LarderError]:
+        """The items of those users whom the snapshot has, and errors of those who could not be read.
+
+        Args:
+            user_ids: any texts, each once.
+            pool: reads batches of a hundred keys side by side.
+            is_consistent: not of a replica that may lag behind; at twice the price.
+            is_brief: all of it ends within the deadline of one call; else each batch has as long.
+        """
+        found: dict[str, UserItems | LarderError] = {}
         left = {user: places(self.generations, hash_of(user)) for user in user_ids if is_possible(user)}
+        brief = self.table.within(self.seconds)
+
+        def read(keys: Sequence[Key]) -> BatchRead:
+            return (brief if is_brief else self.table.within(self.seconds)).get_batch(keys, is_consistent=is_consistent)
+
         while left:
-            wanted = [key for user, where in left.items() for key in self._keys(where[0], user)]
-            answered = table.get_many(wanted, is_consistent=is_consistent)
-            rest: dict[str, list[str]] = {}
-            for user, where in left.items():
-                keys = self._keys(where[0], user)
-                items = {key[1]: answered[key] for key in keys if key in answered}
-                if items:
+            keys = {user: self._keys(where[0], user) for user, where in left.items()}
+            wanted = [key for some in keys.values() for key in some]
+            parts = [wanted[start : start + MAX_BATCH_KEYS] for start in range(0, len(wanted), MAX_BATCH_KEYS)]
+            reads = pool.map(read, parts)
+            answered = {key: item for one in reads for key, item in one.found.items()}
+            failed = {key: one.error for one in reads for key in one.unread}
+            for user, some in keys.items():
+                if error := next((failed[key] for key in some if key in failed), None):
+                    found[user] = error
+                elif items := {key[1]: answered[key] for key in some if key in answered}:
                     found[user] = items
-                elif where[1:]:
-                    rest[user] = where[1:]
-            left = rest
-        return {user: items for user, items in found.items() if DROPPED not in items}
+            left = {user: where[1:] for user, where in left.items() if user not in found and where[1:]}
+        return {user: items for user, items in found.items() if isinstance(items, LarderError) or DROPPED not in items}
 
     def user_ids(self) -> Iterator[str]:
         """Ids of all users, each once; reads the whole table. Memory grows by the ids where there are generations."""

@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.errors import SnapshotMissing
+from contracts.errors import LarderError, SnapshotMissing
 from export.format.fallbacks import Fallbacks
 from export.format.items import Item, ItemDictionary
 from export.format.manifest import Manifest, corrupt
@@ -19,6 +19,7 @@ from export.stores.dynamodb.catalogue import Catalogue
 from export.stores.dynamodb.items import StoredList, decode
 from export.stores.dynamodb.lists import ListTable, UserItems
 from export.stores.packed import PackedReader
+from export.stores.prefetching import ReadPool, failure_of, raise_if_all
 
 PRESENT_SECONDS: Final = 5.0
 """So long a snapshot that was seen in the catalogue is taken to be there; retention's grace is longer."""
@@ -67,13 +68,18 @@ class TableReader:
         self._lists, self._catalogue = lists, catalogue
         self._indices = {name: index for index, name in enumerate(item_ids(items, manifest, self.where)) if name}
         self._sources = {name: number for number, name in enumerate(manifest.reasons)}
-        self._read: Mapping[str, UserItems | None] = {}
+        self._pool: Final = ReadPool()
+        self._read: Mapping[str, UserItems | LarderError | None] = {}
         self._present_until = -math.inf
 
     def find(self, user_id: str) -> TableUser | None:
         """What the snapshot holds for a user, or None where it does not know the user."""
+        items: UserItems | None
         if user_id in self._read:
-            items = self._read[user_id]
+            read = self._read[user_id]
+            if isinstance(read, LarderError):
+                raise read
+            items = read
         elif (items := self._lists.find(user_id)) is None:
             self._check_present()
         if items is None:
@@ -81,13 +87,19 @@ class TableReader:
         lists = {placement: decode(item) for placement, item in items.items()}
         return TableUser(self, next(iter(lists.values())).segment, lists)
 
-    def prefetched(self, user_ids: Collection[str]) -> TableReader:
-        """A reader of the same snapshot that has read these users in as few requests as there can be."""
-        found = self._lists.find_many(set(user_ids))
-        if len(found) < len(set(user_ids)):
+    def prefetched(self, user_ids: Collection[str], *, is_brief: bool = False) -> TableReader:
+        """A reader of the same snapshot that has read these users: a hundred keys a request, several at once."""
+        users = set(user_ids)
+        found = self._lists.read_many(users, self._pool, is_brief=is_brief)
+        errors = [one for one in found.values() if isinstance(one, LarderError)]
+        raise_if_all(errors, len(users))
+        if len(found) < len(users):
             self._check_present()
         made = copy(self)
-        vars(made)["_read"] = {user: found.get(user) for user in user_ids}
+        read = {user: found.get(user) for user in users}
+        vars(made)["_read"] = {
+            user: failure_of(one) if isinstance(one, LarderError) else one for user, one in read.items()
+        }
         return made
 
     def fallback(self, placement: str, segment: str | None, k: int) -> tuple[str, Rows]:

@@ -30,6 +30,21 @@ _thread: Final = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
+class BatchRead:
+    """What came of one batch of keys.
+
+    Attributes:
+        found: items by key; a key that is in neither of both is not in the table.
+        unread: keys that no answer came for.
+        error: why.
+    """
+
+    found: Mapping[Key, Item]
+    unread: frozenset[Key] = frozenset()
+    error: LarderError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table with the string keys `pk` and `sk`. Safe to share between threads.
 
@@ -119,8 +134,21 @@ class Table:
         """The items under `keys`, no key twice; what is not in the table is not in the answer."""
         found: dict[Key, Item] = {}
         for start in range(0, len(keys), MAX_BATCH_KEYS):
-            self._get_batch(list(keys[start : start + MAX_BATCH_KEYS]), found, is_consistent=is_consistent)
+            read = self.get_batch(keys[start : start + MAX_BATCH_KEYS], is_consistent=is_consistent)
+            if read.error is not None:
+                raise read.error
+            found |= read.found
         return found
+
+    def get_batch(self, keys: Sequence[Key], *, is_consistent: bool) -> BatchRead:
+        """What is known of at most a hundred keys, those left unprocessed asked for again; none of them twice."""
+        found: dict[Key, Item] = {}
+        left = list(keys)
+        try:
+            self._get_batch(left, found, is_consistent=is_consistent)
+        except LarderError as error:
+            return BatchRead(found, frozenset(left), error)
+        return BatchRead(found)
 
     def send(self, batch: Sequence[Request]) -> set[Key]:
         """Keys of the batch that were left unprocessed; the call is tried once."""
@@ -165,8 +193,9 @@ class Table:
         return True
 
     def _get_batch(self, left: list[Key], found: dict[Key, Item], *, is_consistent: bool) -> None:
+        """Moves from `left` to `found` what is answered, until nothing is left."""
         limits, waiting = self.calls.retrying.limits, self.calls.retrying.waiting
-        n_idle = 0
+        n_idle, n_all = 0, len(left)
         while left:
             asked = {"Keys": [typed_key(key) for key in left], "ConsistentRead": is_consistent}
             answer = self.call("batch_get_item", RequestItems={self.name: asked})
@@ -175,13 +204,13 @@ class Table:
             rest = answer.get("UnprocessedKeys", {}).get(self.name, {"Keys": ()})["Keys"]
             again = [(key["pk"]["S"], key["sk"]["S"]) for key in rest]
             n_idle = 0 if len(again) < len(left) else n_idle + 1
-            left = again
+            left[:] = again
             if not left:
                 return
             wait = waiting.chance.uniform(0, min(limits.cap_seconds, limits.first_seconds * 2**n_idle))
             if n_idle >= limits.attempts or waiting.clock() + wait >= self.calls.give_up_at:
                 raise StoreUnreachable(
-                    f"BatchGetItem left {len(left)} keys unread",
+                    f"BatchGetItem left {len(left)} of {n_all} keys unread",
                     where=self.where,
                     todo="Look at the table's throttling.",
                 )
