@@ -105,7 +105,6 @@ def _value_sets(table: Table, settings: Settings) -> dict[str, list[object]]:
         tables.RANKED.name: {"placement": placements},
         tables.TOP_N_LISTS.name: {"placement": placements},
         tables.FALLBACK_LISTS.name: {"placement": placements},
-        tables.METRICS.name: {"protocol": ["candidate_set", "full_catalogue"]},
     }
     return sets.get(table.name, {})
 

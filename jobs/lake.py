@@ -15,7 +15,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from contracts.errors import InputInvalid, InputMissing
 from contracts.layout import Layout
-from contracts.tables import Table
+from contracts.tables import Column, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,15 @@ def exists(layout: Layout, table: Table) -> bool:
 def create(layout: Layout, table: Table) -> None:
     """Creates the empty table with its declared columns, documentation and partitioning where it is absent.
 
-    Statistics are kept of the partition column alone: nothing reads the others.
+    A table that is there gets the nullable columns that it lacks; its rows have nulls in them. Statistics are kept of
+    the partition column alone: nothing reads the others.
+
+    Raises:
+        InputInvalid: it lacks a column that may not be null.
     """
-    if exists(layout, table):
+    log = _log(layout, table)
+    if log is not None:
+        _add_columns(log, layout, table)
         return
     folders = [] if table.is_ranged else list(table.partition)
     configuration = {"delta.enableDeletionVectors": "false", "delta.dataSkippingNumIndexedCols": "0"}
@@ -45,7 +51,7 @@ def create(layout: Layout, table: Table) -> None:
         configuration["delta.dataSkippingStatsColumns"] = ",".join(table.partition)
     deltalake.DeltaTable.create(
         str(layout.table(table)),
-        deltalake.Schema.from_json(json.dumps(_schema(table))),
+        deltalake.Schema.from_json(json.dumps(_schema(table.columns))),
         mode="ignore",
         partition_by=folders or None,
         description=table.doc,
@@ -125,11 +131,24 @@ def batches(layout: Layout, table: Table, as_of: dt.date, columns: Sequence[str]
     yield from pads.dataset([file.path for file in found], format="parquet").to_batches(columns=list(columns))
 
 
-def _schema(table: Table) -> dict[str, Any]:
+def _add_columns(log: deltalake.DeltaTable, layout: Layout, table: Table) -> None:
+    known = {field.name for field in log.schema().fields}
+    lacking = [column for column in table.columns if column.name not in known]
+    if required := [column.name for column in lacking if not column.nullable]:
+        raise InputInvalid(
+            f"The table {table.name} lacks the columns {', '.join(required)}.",
+            where=str(layout.table(table)),
+            todo="Delete the folder of the table and make its dates again.",
+        )
+    if lacking:
+        log.alter.add_columns(deltalake.Schema.from_json(json.dumps(_schema(lacking))).fields)
+
+
+def _schema(columns: Sequence[Column]) -> dict[str, Any]:
     """The columns in the words of Delta's log."""
     fields = [
         {"name": c.name, "type": _log_type(c.type), "nullable": c.nullable, "metadata": {"comment": c.doc}}
-        for c in table.columns
+        for c in columns
     ]
     return {"type": "struct", "fields": fields}
 

@@ -25,12 +25,13 @@ Row = dict[str, Any]  # one row of the table `metrics`, without `as_of`
 
 
 class Key(NamedTuple):
-    """What one number is: protocol, placement, system and metric."""
+    """What one number is: protocol, placement, system, metric, and the users or items it is about, None for all."""
 
     protocol: str
     placement: str
     system: str
     metric: str
+    segment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

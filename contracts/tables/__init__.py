@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from contracts.tables.landed import EVENTS, INTERACTIONS, ITEM_VOCABULARY, ITEMS, QUARANTINE, USER_VOCABULARY, USERS
-from contracts.tables.lists import CANDIDATES, EXAMPLES, FALLBACK_LISTS, METRICS, RANKED, TOP_N_LISTS
+from contracts.tables.lists import CANDIDATES, EXAMPLES, FALLBACK_LISTS, RANKED, TOP_N_LISTS
+from contracts.tables.measured import METRICS
 from contracts.tables.past import HISTORIES, ITEM_FEATURES, USER_FEATURES
 from contracts.tables.schema import Column, Table
 

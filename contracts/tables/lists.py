@@ -142,24 +142,3 @@ FALLBACK_LISTS = Table(
     key=("as_of", "placement", "segment"),
     partition=("as_of",),
 )
-
-METRICS = Table(
-    "metrics",
-    "One measured number of one night.",
-    (
-        AS_OF,
-        Column("cut", "date", "First day of the window that was predicted."),
-        Column("protocol", "string", "full_catalogue or candidate_set."),
-        Column("placement", "string", "Placement, which says whether repeats count."),
-        Column("system", "string", "two_stage, or the name of a reference or source."),
-        Column("metric", "string", "Metric with its cutoff, such as ndcg_10."),
-        Column(
-            "value", "double", "Mean over users.", derived_from=("top_n_lists.item_idx", "interactions.n_purchases")
-        ),
-        Column("low", "double", "Lower end of the 95 % interval.", nullable=True),
-        Column("high", "double", "Upper end of the 95 % interval.", nullable=True),
-        Column("n_users", "int", "Users it is a mean over."),
-    ),
-    key=("as_of", "cut", "protocol", "placement", "system", "metric"),
-    partition=("as_of",),
-)

@@ -64,7 +64,7 @@ def headlines(rows: list[Row], settings: Settings) -> dict[str, float]:
     shown = {"ndcg_5", "ndcg_10", f"ndcg_{k}", f"recall_{k}", f"hit_rate_{k}", "auc", f"coverage_{k}", f"novelty_{k}"}
     numbers: dict[str, float] = {}
     for row in rows:
-        if row["protocol"] != FULL:
+        if row["protocol"] != FULL or row["segment"] is not None:
             continue
         name = f"{row['placement']}_{row['metric']}"
         if row["system"] == OURS and row["metric"] in shown:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from models.measures import FULL, MINUS, OURS, SOURCE, UNION, WITHIN, Plan, Row
+from models.measures import FULL, MINUS, OURS, SOURCE, UNION, WITHIN, Key, Plan, Row
 
 NAMES: Final = {
     OURS: "two-stage lists",
@@ -32,11 +32,11 @@ class Numbers:
 
     def __init__(self, rows: Iterable[Row]) -> None:
         """Rows of one cut."""
-        self._rows = {(r["protocol"], r["placement"], r["system"], r["metric"]): r for r in rows}
+        self._rows = {Key(r["protocol"], r["placement"], r["system"], r["metric"], r["segment"]): r for r in rows}
 
-    def row(self, protocol: str, placement: str, system: str, metric: str) -> Row | None:
+    def row(self, protocol: str, placement: str, system: str, metric: str, segment: str | None = None) -> Row | None:
         """The row, None where it was not measured."""
-        return self._rows.get((protocol, placement, system, metric))
+        return self._rows.get(Key(protocol, placement, system, metric, segment))
 
     def text(self, protocol: str, placement: str, system: str, metric: str, *, sign: bool = False) -> str:
         """The value as text with its interval where it has one; a dash where it was not measured."""

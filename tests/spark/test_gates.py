@@ -30,7 +30,7 @@ FALLBACKS = [("home", "all", [0, 1], [1.0, 0.5]), ("discover", "all", [0, 1], [1
 
 
 def _metric(placement: str, system: str, value: float, low: float, high: float) -> tuple[Any, ...]:
-    return (CUT, "full_catalogue", placement, system, "ndcg_10", value, low, high, 100)
+    return (CUT, "full_catalogue", placement, system, "ndcg_10", None, value, low, high, 100)
 
 
 METRICS = [

@@ -12,7 +12,7 @@ def _row(
     system: str, metric: str, value: float, low: float | None = None, high: float | None = None
 ) -> dict[str, object]:
     key = {"cut": dt.date(2026, 1, 1), "protocol": FULL, "placement": "home", "system": system, "metric": metric}
-    return {**key, "value": value, "low": low, "high": high, "n_users": 7}
+    return {**key, "segment": None, "value": value, "low": low, "high": high, "n_users": 7}
 
 
 ROWS = [

@@ -1,0 +1,39 @@
+"""How good the lists are."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts.tables.schema import AS_OF, Column, Table
+
+_TAKEN: Final = ("top_n_lists.item_idx", "interactions.n_purchases")
+_CUT: Final = Column("cut", "date", "First day of the window that was predicted.")
+_PLACEMENT: Final = Column("placement", "string", "Placement, which says whether repeats count.")
+_LOW: Final = Column("low", "double", "Lower end of the 95 % interval.", nullable=True)
+_HIGH: Final = Column("high", "double", "Upper end of the 95 % interval.", nullable=True)
+
+METRICS = Table(
+    "metrics",
+    "One measured number of one night.",
+    (
+        AS_OF,
+        _CUT,
+        Column("protocol", "string", "What counts as truth, and what it is held against, such as full_catalogue."),
+        _PLACEMENT,
+        Column("system", "string", "two_stage, or the name of a reference or source."),
+        Column("metric", "string", "Metric with its cutoff, such as ndcg_10."),
+        Column(
+            "segment",
+            "string",
+            "The users or items that it is about, such as users:new; null for all of them.",
+            nullable=True,
+            derived_from=("users.segment", "user_features.n_baskets", "item_features.buyers_28", "items.category"),
+        ),
+        Column("value", "double", "Mean over users.", derived_from=_TAKEN),
+        _LOW,
+        _HIGH,
+        Column("n_users", "int", "Users it is a mean over."),
+    ),
+    key=("as_of", "cut", "protocol", "placement", "system", "metric", "segment"),
+    partition=("as_of",),
+)
