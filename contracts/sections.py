@@ -9,6 +9,8 @@ import msgspec
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Ladder = tuple[Share, Share]
+"""Where a gate becomes yellow, and where red."""
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 Role = Literal["view", "click", "cart", "purchase", "cancellation", "ignore"]
 
@@ -185,22 +187,3 @@ class Evaluation(Section, frozen=True):
     max_users: Positive = 50_000
     min_item_buyers: Count = 0
     resamples: Positive = 1000
-
-
-class Gates(Section, frozen=True):
-    """Limits that hold a night.
-
-    Attributes:
-        min_coverage_users: share of eligible users with a list or a fallback.
-        min_full_lists: share of lists as long as asked.
-        max_banned: items in lists that must not be there.
-        beat_best_source: the ranker's NDCG at k must not be below its best single source's by more than chance, that is
-            with the whole 95 % interval of the paired difference.
-        min_ndcg: per placement, an absolute floor on NDCG at k.
-    """
-
-    min_coverage_users: Share = 1.0
-    min_full_lists: Share = 0.99
-    max_banned: Count = 0
-    beat_best_source: bool = True
-    min_ndcg: dict[str, Share] = {}

@@ -13,9 +13,11 @@ from typing import Any, Final
 
 import msgspec
 
+from contracts.changes_section import Changes
 from contracts.cost_section import Costs
 from contracts.digest_section import Digest, Mail
 from contracts.errors import SettingsError
+from contracts.gates_section import Gates
 from contracts.sections import (
     SOURCE_NAMES,
     Als,
@@ -23,7 +25,6 @@ from contracts.sections import (
     Count,
     Evaluation,
     EventType,
-    Gates,
     Ingest,
     Placement,
     Ranker,
@@ -39,6 +40,7 @@ __all__ = [
     "SOURCE_NAMES",
     "Als",
     "Candidates",
+    "Changes",
     "Costs",
     "Digest",
     "Evaluation",

@@ -1,4 +1,4 @@
-"""What the Delta tables hold, asked of their logs by delta-rs: in milliseconds, without a Java process."""
+"""What the Delta tables hold, asked of their logs by delta-rs, and small writes: in milliseconds, without Java."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import deltalake
 import pyarrow as pa
@@ -129,6 +129,25 @@ def batches(layout: Layout, table: Table, as_of: dt.date, columns: Sequence[str]
     if not found:
         raise missing(layout, table, as_of)
     yield from pads.dataset([file.path for file in found], format="parquet").to_batches(columns=list(columns))
+
+
+def replace_as_of(layout: Layout, table: Table, rows: Sequence[dict[str, Any]], as_of: dt.date) -> int:
+    """Replaces the partition of one date by a few rows, which come without `as_of`. Returns rows written.
+
+    For what no Spark job makes; rows of users and items are written by `jobs.storage`.
+    """
+    create(layout, table)
+    data = pa.Table.from_pylist([{**row, "as_of": as_of} for row in rows], schema=_arrow_schema(table))
+    of_date = f"{table.partition[0]} = '{as_of.isoformat()}'"
+    deltalake.write_deltalake(str(layout.table(table)), data, mode="overwrite", predicate=of_date)
+    return len(rows)
+
+
+_ARROW_TYPES: Final = {"string": pa.string(), "double": pa.float64(), "date": pa.date32(), "int": pa.int32()}
+
+
+def _arrow_schema(table: Table) -> pa.Schema:
+    return pa.schema([pa.field(c.name, _ARROW_TYPES[c.type], nullable=c.nullable) for c in table.columns])
 
 
 def _add_columns(log: deltalake.DeltaTable, layout: Layout, table: Table) -> None:

@@ -6,13 +6,14 @@ from typing import Final
 
 from contracts.tables.landed import EVENTS, INTERACTIONS, ITEM_VOCABULARY, ITEMS, QUARANTINE, USER_VOCABULARY, USERS
 from contracts.tables.lists import CANDIDATES, EXAMPLES, FALLBACK_LISTS, RANKED, TOP_N_LISTS
-from contracts.tables.measured import METRICS
+from contracts.tables.measured import CHANGES, METRICS
 from contracts.tables.past import HISTORIES, ITEM_FEATURES, USER_FEATURES
 from contracts.tables.schema import Column, Table
 
 __all__ = [
     "ALL",
     "CANDIDATES",
+    "CHANGES",
     "EVENTS",
     "EXAMPLES",
     "FALLBACK_LISTS",
@@ -36,6 +37,7 @@ __all__ = [
 ALL: Final[tuple[Table, ...]] = (
     EVENTS, QUARANTINE, USER_VOCABULARY, ITEM_VOCABULARY, ITEMS, USERS, INTERACTIONS, HISTORIES, USER_FEATURES,
     ITEM_FEATURES, CANDIDATES, EXAMPLES, RANKED, TOP_N_LISTS, FALLBACK_LISTS, METRICS,
+    CHANGES,
 )  # fmt: skip
 
 

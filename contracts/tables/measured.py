@@ -37,3 +37,25 @@ METRICS = Table(
     key=("as_of", "cut", "protocol", "placement", "system", "metric", "segment"),
     partition=("as_of",),
 )
+
+CHANGES = Table(
+    "changes",
+    "One number of what changes for the users from one snapshot to another: the diff of a night.",
+    (
+        AS_OF,
+        Column("channel", "string", "stable: served to staged. shadow: served to shadow."),
+        Column("placement", "string", "Where the lists show; empty where the number is of the whole snapshot."),
+        Column("metric", "string", "What was counted."),
+        Column(
+            "value",
+            "double",
+            "Null where there was nothing to compare.",
+            nullable=True,
+            derived_from=("top_n_lists.item_idx", "top_n_lists.user_id"),
+        ),
+        Column("before", "string", "Snapshot that was served; empty where nothing was."),
+        Column("after", "string", "Snapshot that it was compared with."),
+    ),
+    key=("as_of", "channel", "placement", "metric"),
+    partition=("as_of",),
+)

@@ -15,6 +15,7 @@ from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import step
 from jobs.evaluation import check_gates, evaluate_holdout
+from jobs.publishing import measure_changes
 
 GROUP: Final = "evaluation"
 
@@ -33,17 +34,24 @@ def metrics(
     return dg.MaterializeResult(metadata=metadata.of_report(report, rows="metrics_written"))
 
 
+@step(deps=[staged_snapshot], group=GROUP, kinds={"python", "delta"}, table=tables.CHANGES)
+def changes(context: dg.AssetExecutionContext, settings: SettingsResource) -> dg.MaterializeResult[Any]:
+    """What tonight's lists would change for the users of those served now, and how a shadow differs from them."""
+    report = measure_changes.run(settings.load(), as_of=as_of(context))
+    return dg.MaterializeResult(metadata=metadata.of_report(report, rows="changes_written"))
+
+
 @step(
-    deps=[metrics, staged_snapshot, top_n_lists, fallback_lists, items, users, histories, item_arrays, ranker],
+    deps=[metrics, changes, staged_snapshot, top_n_lists, fallback_lists, items, users, histories, item_arrays, ranker],
     group=GROUP,
     kinds={"spark", "json"},
 )
 def blessing(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
 ) -> dg.MaterializeResult[Any]:
-    """The gates' verdict: the one manifest that may be published. A red gate holds the night here."""
+    """The gates' verdict: the one manifest that may be published. Yellow warns, red holds the night."""
     report = check_gates.run(spark.session(), settings.load(), as_of=as_of(context))
     return dg.MaterializeResult(metadata=metadata.of_report(report))
 
 
-ASSETS: Final = (metrics, blessing)
+ASSETS: Final = (metrics, changes, blessing)

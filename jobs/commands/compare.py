@@ -1,4 +1,4 @@
-"""The verb that tells what a flip would change before it is made. It starts no Java process."""
+"""Verbs that tell what a flip would change before it is made. None of them starts a Java process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import typer
 
-from jobs.commands.invocation import Answer, Invocation, command
+from jobs.commands.invocation import Answer, AsOfOption, Invocation, answer_of, command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,8 +16,9 @@ CARE: Final = "Care: the on-call engineer"
 
 
 def add_to(app: typer.Typer) -> None:
-    """Registers the verb."""
+    """Registers the verbs."""
     command(app, "diff", panel=CARE)(diff)
+    command(app, "changes", panel=CARE)(changes)
 
 
 def diff(
@@ -51,3 +52,10 @@ def diff(
         show_diff(console, made)
 
     return Answer(msgspec.to_builtins(made), show)
+
+
+def changes(invocation: Invocation, as_of: AsOfOption = None) -> Answer:
+    """The diff of the staged lists of a date and those served, as numbers for the gates to judge; and of a shadow."""
+    from jobs.publishing import measure_changes
+
+    return answer_of(measure_changes.run(invocation.settings(), as_of=invocation.day(as_of)))

@@ -80,6 +80,7 @@ def cook(invocation: Invocation, settings: Settings, as_of: dt.date, run_night: 
         "metrics_table": reports[METRICS].details.get("table", "") if METRICS in reports else "",
         "gates": reports[GATES].details.get("gates", []) if GATES in reports else [],
         "gates_table": reports[GATES].details.get("table", "") if GATES in reports else "",
+        "warnings": reports[GATES].details.get("warnings", []) if GATES in reports else [],
         "snapshot": _served(settings),
         "paths": paths_of(settings),
     }

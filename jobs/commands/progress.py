@@ -28,6 +28,7 @@ TITLES: Final = {
     "rerank": "rerank lists",
     "top_n_lists_contract": "check lists",
     "metrics": "evaluate on the holdout",
+    "changes": "measure changes",
     "blessing": "pass the gates",
     "staged_snapshot": "stage snapshot",
     "snapshot": "publish snapshot",

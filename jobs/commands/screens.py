@@ -88,6 +88,8 @@ def show_night(console: Console, facts: Mapping[str, Any]) -> None:
         if facts.get(key):
             console.print(facts[key], markup=False, soft_wrap=True)
             console.print()
+    for warning in facts.get("warnings", ()):
+        console.print(f"[bold yellow]Yellow:[/] {escape(warning)}", soft_wrap=True)
     console.print(f"[bold green]Served now:[/] snapshot {facts['snapshot']}")
     show_pairs(console, {name: str(path) for name, path in facts["paths"].items()})
 

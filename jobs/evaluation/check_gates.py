@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-import msgspec
 from pyspark.sql import SparkSession
 
 from contracts import tables
@@ -17,11 +16,12 @@ from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from export.blessing import Blessing, write_blessing
-from export.format.manifest import read_manifest
+from export.format.manifest import Manifest, read_manifest
 from features.catalogue import ALL_USERS
 from features.coverage import users_without_any
 from jobs import storage
-from jobs.evaluation import metric_tables
+from jobs.evaluation.change_gates import change_gates, rows_of
+from jobs.evaluation.gates import Gate, Level, as_facts, as_text, at_least, counts, numbers, of_level
 from jobs.evaluation.metric_tables import Numbers
 from jobs.kernels.list_checks import faults
 from jobs.kitchens import kitchen_of
@@ -34,43 +34,23 @@ from models.measures import FULL, MINUS, OURS, SOURCE
 FORBIDDEN: Final = ("unknown", "not_recommendable", "already_bought", "repeated")
 
 
-class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """One gate's verdict.
-
-    Attributes:
-        name: what it looks at.
-        placement: whose lists.
-        value: what was found; None where it could not be measured.
-        limit: what was asked.
-        is_green: whether the night may pass.
-        note: what the value is made of.
-    """
-
-    name: str
-    placement: str
-    value: float | None
-    limit: float
-    is_green: bool
-    note: str = ""
-
-    def __str__(self) -> str:
-        value = "not measured" if self.value is None else f"{self.value:.6g}"
-        note = f" ({self.note})" if self.note else ""
-        return f"{self.name} of {self.placement} is {value}, the limit is {self.limit:.6g}{note}"
-
-
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
-    """Every gate green, and the blessing `<as_of>.json`; a red one holds the night.
+    """No gate red, and the blessing `<as_of>.json`; yellow ones are told in `warnings`, a red one holds the night.
 
     Raises:
         HeldByGate: names every red gate with its value and limit; the blessing says held.
-        InputMissing: lists or metrics of that date are not there.
+        InputMissing: lists, metrics or changes of that date are not there.
     """
     started = time.perf_counter()
     layout = layout_of(settings)
-    gates = [*_list_gates(spark, settings, layout, as_of), *_quality_gates(spark, settings, layout, as_of)]
-    path = _sign(layout, gates, as_of)
-    red = [gate for gate in gates if not gate.is_green]
+    manifest = _staged_manifest(layout, as_of)
+    gates = [
+        *_list_gates(spark, settings, layout, as_of),
+        *_quality_gates(spark, settings, layout, as_of),
+        *change_gates(rows_of(layout, as_of, manifest.snapshot_id), list(settings.placements), settings.gates.changes),
+    ]
+    path = _sign(layout, manifest, gates, as_of)
+    red = of_level(gates, "red")
     if red:
         raise HeldByGate(
             f"{len(red)} of {len(gates)} gates hold the night of {as_of}: " + "; ".join(map(str, red)) + ".",
@@ -80,9 +60,14 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     return JobReport(
         job="check_gates",
         as_of=as_of,
-        rows={"gates_green": len(gates)},
-        numbers={f"{g.placement}_{g.name}": g.value for g in gates if g.value is not None},
-        details={"table": _table(gates), "gates": msgspec.to_builtins(gates), "verdict": str(path)},
+        rows=counts(gates),
+        numbers=numbers(gates),
+        details={
+            "table": as_text(gates),
+            "gates": as_facts(gates),
+            "verdict": path,
+            "warnings": [str(gate) for gate in of_level(gates, "yellow")],
+        },
         seconds=time.perf_counter() - started,
     )
 
@@ -100,7 +85,7 @@ def _list_gates(spark: SparkSession, settings: Settings, layout: Layout, as_of: 
     missing = {row["placement"]: row["n"] for row in alone}
     for placement in settings.placements:
         without = missing.get(placement, 0)
-        yield _at_least(
+        yield at_least(
             "coverage_users",
             placement,
             1 - without / n_users if n_users else math.nan,
@@ -113,14 +98,14 @@ def _list_gates(spark: SparkSession, settings: Settings, layout: Layout, as_of: 
 def _fault_gates(placement: str, counts: dict[str, Any], settings: Settings) -> Iterator[Gate]:
     n_lists, full = counts.get("lists", 0), counts.get("full", 0)
     share = full / n_lists if n_lists else math.nan
-    yield _at_least("full_lists", placement, share, settings.gates.min_full_lists, f"{full} of {n_lists} lists")
+    yield at_least("full_lists", placement, share, settings.gates.min_full_lists, f"{full} of {n_lists} lists")
     banned = sum(counts.get(name, 0) for name in FORBIDDEN)
     yield Gate(
         name="banned_items",
         placement=placement,
         value=float(banned),
         limit=float(settings.gates.max_banned),
-        is_green=banned <= settings.gates.max_banned,
+        level="green" if banned <= settings.gates.max_banned else "red",
         note=", ".join(f"{counts.get(name, 0)} {name}" for name in FORBIDDEN),
     )
 
@@ -140,52 +125,31 @@ def _quality_gates(spark: SparkSession, settings: Settings, layout: Layout, as_o
     wanted, metric = settings.gates, f"ndcg_{settings.evaluation.k}"
     has_holdout = len(window_cuts(settings, as_of)) > 1
     rows = storage.read_as_of(spark, layout, tables.METRICS, as_of).collect() if has_holdout else []
-    numbers = Numbers(row.asDict() for row in rows)
+    measured = Numbers(row.asDict() for row in rows)
     for placement in settings.placements:
         if wanted.beat_best_source and has_holdout:
-            yield _beats_best_source(numbers, placement, settings, metric)
+            yield _beats_best_source(measured, placement, settings, metric)
     for placement, floor in sorted(wanted.min_ndcg.items()):
-        row = numbers.row(FULL, placement, OURS, metric)
-        yield _at_least(f"min_{metric}", placement, math.nan if row is None else row["value"], floor, "")
+        row = measured.row(FULL, placement, OURS, metric)
+        yield at_least(f"min_{metric}", placement, math.nan if row is None else row["value"], floor, "")
 
 
-def _beats_best_source(numbers: Numbers, placement: str, settings: Settings, metric: str) -> Gate:
+def _beats_best_source(metrics: Numbers, placement: str, settings: Settings, metric: str) -> Gate:
     """Red where the best source is ahead by more than chance: the whole interval of the difference is below zero."""
-    found = [(s, numbers.row(FULL, placement, MINUS + SOURCE + s, metric)) for s in settings.candidates.sources]
+    found = [(s, metrics.row(FULL, placement, MINUS + SOURCE + s, metric)) for s in settings.candidates.sources]
     measured = [(row["value"], source, row) for source, row in found if row is not None]
     name = "beats_best_source"
     if not measured:
-        return Gate(name=name, placement=placement, value=None, limit=0.0, is_green=False, note="no metric was written")
+        return Gate(name=name, placement=placement, value=None, limit=0.0, level="red", note="no metric was written")
     value, source, row = min(measured, key=lambda entry: (entry[0], entry[1]))
     high = value if row["high"] is None else row["high"]
     low = value if row["low"] is None else row["low"]
     note = f"{metric} of the two-stage lists minus that of source {source}, 95 % of it from {low:.4f} to {high:.4f}"
-    return Gate(name=name, placement=placement, value=value, limit=0.0, is_green=high >= 0, note=note)
+    level: Level = "green" if high >= 0 else "red"
+    return Gate(name=name, placement=placement, value=value, limit=0.0, level=level, note=note)
 
 
-def _at_least(name: str, placement: str, value: float, limit: float, note: str) -> Gate:
-    """A gate that wants at least `limit`; what was not measured (NaN) is red."""
-    known = None if math.isnan(value) else value
-    return Gate(
-        name=name,
-        placement=placement,
-        value=known,
-        limit=limit,
-        is_green=known is not None and known >= limit,
-        note=note,
-    )
-
-
-def _table(gates: list[Gate]) -> str:
-    rows: list[tuple[str, ...]] = []
-    for gate in gates:
-        value = "-" if gate.value is None else f"{gate.value:.6g}"
-        rows.append((gate.name, gate.placement, value, f"{gate.limit:.6g}", "green" if gate.is_green else "RED"))
-    return metric_tables.as_text([metric_tables.Section("gates", ("gate", "placement", "value", "limit", ""), rows)])
-
-
-def _sign(layout: Layout, gates: list[Gate], as_of: dt.date) -> str:
-    """The verdict on the staged snapshot's very bytes, in a file; returns its path."""
+def _staged_manifest(layout: Layout, as_of: dt.date) -> Manifest:
     directory = staged(layout, as_of)
     if not directory.is_dir():
         raise InputMissing(
@@ -193,12 +157,16 @@ def _sign(layout: Layout, gates: list[Gate], as_of: dt.date) -> str:
             where=str(directory),
             todo=f"Run `larder stage --as-of {as_of}` first: a verdict names the bytes it is about.",
         )
-    is_green = all(gate.is_green for gate in gates)
+    return read_manifest(directory)
+
+
+def _sign(layout: Layout, manifest: Manifest, gates: list[Gate], as_of: dt.date) -> str:
+    """The verdict on the staged snapshot's very bytes, in a file; returns its path."""
     verdict = Blessing(
         as_of=as_of,
-        manifest_sha256=read_manifest(directory).sha256,
-        verdict="blessed" if is_green else "held",
-        gates=msgspec.to_builtins(gates),
+        manifest_sha256=manifest.sha256,
+        verdict="held" if of_level(gates, "red") else "blessed",
+        gates=as_facts(gates),
     )
     path = layout.blessings / f"{as_of.isoformat()}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,8 @@ JOBS = (
     "ingest.ingest_events", "ingest.ingest_catalogue", "ingest.update_interactions", "training.build_features",
     "training.train_als", "training.train_neighbours", "ranking.generate_candidates", "training.train_ranker",
     "ranking.rank_candidates", "ranking.rerank_lists", "publishing.stage_snapshot", "evaluation.evaluate_holdout",
-    "evaluation.check_gates", "publishing.publish_snapshot", "publishing.flip_pointer", "mailing.write_digest",
+    "publishing.measure_changes", "evaluation.check_gates", "publishing.publish_snapshot", "publishing.flip_pointer",
+    "mailing.write_digest",
 )  # fmt: skip
 
 

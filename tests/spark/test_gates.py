@@ -59,7 +59,10 @@ class Night:
         monkeypatch.setattr(check_gates, "catalogue_as_of", lambda *_: (None, self._frame_of_users()))
         monkeypatch.setattr(check_gates, "kitchen_of", lambda *_: self._kitchen())
         (self.root / "staging" / AS_OF.isoformat()).mkdir(parents=True)
-        monkeypatch.setattr(check_gates, "read_manifest", lambda _: SimpleNamespace(sha256=MANIFEST_SHA256))
+        manifest = SimpleNamespace(sha256=MANIFEST_SHA256, snapshot_id="tonight")
+        monkeypatch.setattr(check_gates, "read_manifest", lambda _: manifest)
+        self.changes: dict[str, float] = {}
+        monkeypatch.setattr(check_gates, "rows_of", lambda *_: self._changes())
 
     def check(self, **gates: Any) -> Any:
         """The report of the gates."""
@@ -93,6 +96,11 @@ class Night:
         }[table.name]
         return self.spark.createDataFrame(self.rows[table.name], ddl)
 
+    def _changes(self) -> list[dict[str, Any]]:
+        about = {"channel": "stable", "before": "yesterday" if self.changes else "", "after": "tonight"}
+        made = [{**about, "placement": p, "metric": "users_both", "value": None} for p in PLACEMENTS]
+        return made + [{**about, "placement": "home", "metric": name, "value": x} for name, x in self.changes.items()]
+
     def _frame_of_users(self) -> Any:
         return self.spark.createDataFrame(self.users, "user_idx int, segment string")
 
@@ -121,8 +129,9 @@ def test_a_good_night_is_green_twice(night: Night) -> None:
         ("coverage_users", "home"), ("full_lists", "home"), ("banned_items", "home"),
         ("coverage_users", "discover"), ("full_lists", "discover"), ("banned_items", "discover"),
         ("beats_best_source", "home"), ("beats_best_source", "discover"), ("min_ndcg_10", "home"),
+        ("changes", "home"), ("changes", "discover"),
     ]  # fmt: skip
-    assert report.rows == {"gates_green": 9}
+    assert report.rows == {"gates_green": 11}
     assert report.numbers["home_beats_best_source"] == 0.02
     night.check(min_ndcg={"home": 0.25})
     assert night.verdict == first
@@ -143,10 +152,10 @@ def test_an_item_that_must_not_be_there_holds_the_night(night: Night, lists: lis
     with pytest.raises(HeldByGate) as held:
         night.check()
     assert held.value.what == (
-        f"1 of 8 gates hold the night of 2026-03-01: banned_items of discover is 1, the limit is 0 ({note})."
+        f"1 of 10 gates hold the night of 2026-03-01: banned_items of discover is 1, the limit is 0 ({note})."
     )
     assert held.value.exit_code == 3
-    assert [gate["name"] for gate in night.verdict["gates"] if not gate["is_green"]] == ["banned_items"]
+    assert [gate["name"] for gate in night.verdict["gates"] if gate["level"] == "red"] == ["banned_items"]
 
 
 def test_every_red_gate_is_named(night: Night) -> None:
@@ -181,6 +190,30 @@ def test_what_was_not_measured_is_red(night: Night) -> None:
 def test_a_young_shop_has_nothing_held_out(night: Night) -> None:
     """With one past window the gates on lists alone decide, unless a floor was asked for."""
     night.cuts = night.cuts[:1]
-    assert night.check().rows == {"gates_green": 6}
+    assert night.check().rows == {"gates_green": 8}
     with pytest.raises(HeldByGate, match="not measured"):
         night.check(min_ndcg={"home": 0.1})
+
+
+USUAL_CHANGES = {
+    "top5_changed": 0.5, "overlap_median": 0.8, "overlap_p10": 0.4, "fallback_growth": 0.0, "users_gone": 0.0,
+    "items_moved": 0.1,
+}  # fmt: skip
+
+
+def test_a_yellow_gate_warns_and_blesses(night: Night) -> None:
+    """Lists that are far from those served, and not too far: counted, told as a warning, blessed."""
+    night.changes = {**USUAL_CHANGES, "overlap_median": 0.4}
+    report = night.check()
+    assert report.rows == {"gates_green": 14, "gates_yellow": 1}
+    assert report.details["warnings"] == ["overlap_median of home is 0.4, warned of beyond 0.5 (against yesterday)"]
+    assert night.verdict["verdict"] == "blessed"
+    assert [g["name"] for g in night.verdict["gates"] if g["level"] == "yellow"] == ["overlap_median"]
+
+
+def test_lists_of_the_wrong_users_hold_the_night(night: Night) -> None:
+    """All lists are as good as ever, and no user's is like the one served: the overlap alone says held."""
+    night.changes = {**USUAL_CHANGES, "top5_changed": 0.98, "overlap_median": 0.0, "overlap_p10": 0.0}
+    with pytest.raises(HeldByGate, match=r"overlap_median of home is 0, the limit is 0\.3 \(against yesterday\)"):
+        night.check()
+    assert night.verdict["verdict"] == "held"

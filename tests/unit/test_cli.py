@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 VERBS = (
     "night", "ingest", "interactions", "features", "train-als", "train-neighbours", "candidates", "train-ranker",
     "rank", "rerank", "evaluate", "gates", "publish", "flip", "lookup", "lists", "digest", "backtest", "import",
-    "make-shop", "status", "rollback", "release", "doctor", "demo", "serve", "overlay", "rollout", "diff",
+    "make-shop", "status", "rollback", "release", "doctor", "demo", "serve", "overlay", "rollout", "diff", "changes",
 )  # fmt: skip
 
 

@@ -1,0 +1,29 @@
+"""The settings' section of the gates: limits that hold a night."""
+
+from __future__ import annotations
+
+import msgspec
+
+from contracts.changes_section import Changes
+from contracts.sections import Count, Section, Share
+
+
+class Gates(Section, frozen=True):
+    """Limits that hold a night.
+
+    Attributes:
+        min_coverage_users: share of eligible users with a list or a fallback.
+        min_full_lists: share of lists as long as asked.
+        max_banned: items in lists that must not be there.
+        beat_best_source: the ranker's NDCG at k must not be below its best single source's by more than chance, that is
+            with the whole 95 % interval of the paired difference.
+        min_ndcg: per placement, an absolute floor on NDCG at k.
+        changes: limits on what changes for the users, with yellow and red.
+    """
+
+    min_coverage_users: Share = 1.0
+    min_full_lists: Share = 0.99
+    max_banned: Count = 0
+    beat_best_source: bool = True
+    min_ndcg: dict[str, Share] = msgspec.field(default_factory=dict)
+    changes: Changes = Changes()
