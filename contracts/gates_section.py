@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from contracts.changes_section import Changes
+from contracts.quality_section import Fairness, Suspicion, Thresholds
 from contracts.sections import Count, Section, Share
 
 
@@ -19,6 +20,9 @@ class Gates(Section, frozen=True):
             with the whole 95 % interval of the paired difference.
         min_ndcg: per placement, an absolute floor on NDCG at k.
         changes: limits on what changes for the users, with yellow and red.
+        thresholds: the success thresholds, and the protocols that gate them.
+        fairness: how far quality may differ between groups of users.
+        suspicion: quality that is too good to be true.
     """
 
     min_coverage_users: Share = 1.0
@@ -27,3 +31,6 @@ class Gates(Section, frozen=True):
     beat_best_source: bool = True
     min_ndcg: dict[str, Share] = msgspec.field(default_factory=dict)
     changes: Changes = Changes()
+    thresholds: Thresholds = Thresholds()
+    fairness: Fairness = Fairness()
+    suspicion: Suspicion = Suspicion()

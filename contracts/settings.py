@@ -18,6 +18,7 @@ from contracts.cost_section import Costs
 from contracts.digest_section import Digest, Mail
 from contracts.errors import SettingsError
 from contracts.gates_section import Gates
+from contracts.quality_section import Calibration, Fairness, Segments, Suspicion, Thresholds
 from contracts.sections import (
     SOURCE_NAMES,
     Als,
@@ -39,12 +40,14 @@ from contracts.store_section import Store
 __all__ = [
     "SOURCE_NAMES",
     "Als",
+    "Calibration",
     "Candidates",
     "Changes",
     "Costs",
     "Digest",
     "Evaluation",
     "EventType",
+    "Fairness",
     "Gates",
     "Ingest",
     "Mail",
@@ -52,10 +55,13 @@ __all__ = [
     "Ranker",
     "Role",
     "Section",
+    "Segments",
     "Settings",
     "Shop",
     "Spark",
     "Store",
+    "Suspicion",
+    "Thresholds",
     "dump",
     "load",
 ]
@@ -77,6 +83,8 @@ class Settings(Section, frozen=True):
     ranker: Ranker = Ranker()
     placements: dict[str, Placement] = msgspec.field(default_factory=default_placements)
     evaluation: Evaluation = Evaluation()
+    segments: Segments = Segments()
+    calibration: Calibration = Calibration()
     gates: Gates = Gates()
     store: Store = Store()
     costs: Costs = Costs()
@@ -88,6 +96,10 @@ class Settings(Section, frozen=True):
             raise ValueError(f"candidates.sources has unknown names {unknown}; known are {list(SOURCE_NAMES)}")
         if not any(kind.role == "purchase" for kind in self.shop.event_types.values()):
             raise ValueError("shop.event_types needs at least one type with the role purchase")
+        if strange := [name for name in self.gates.thresholds.placements if name not in self.placements]:
+            raise ValueError(f"gates.thresholds.placements has {strange}; known are {list(self.placements)}")
+        if self.segments.light_baskets <= self.segments.new_baskets:
+            raise ValueError("segments.light_baskets must be above segments.new_baskets")
         if absent := [name for name in self.digest.placements if name not in self.placements]:
             raise ValueError(f"digest.placements has {absent}; known are {list(self.placements)}")
         if self.digest.min_items > self.digest.k:

@@ -21,7 +21,15 @@ UNION: Final = "candidates"
 MINUS: Final = f"{OURS}_minus_"
 SOURCE: Final = "source_"  # before a source's name, as `popular` is a reference and a source
 
+PERSONAL: Final = "personal_then_popular"
+POPULAR: Final = "popular"
+
 Row = dict[str, Any]  # one row of the table `metrics`, without `as_of`
+
+
+def main_reference(*, repeats: bool) -> str:
+    """The naive reference that a placement's lists are held against first: with repeats, or with new items only."""
+    return PERSONAL if repeats else POPULAR
 
 
 class Key(NamedTuple):
@@ -42,11 +50,17 @@ class Plan:
         placements: name and whether items bought before count.
         sources: candidate sources in the order of their columns.
         k: cutoff of the headline metrics; NDCG is measured at 5 and 10 too.
+        seed: of the negatives that are drawn.
+        head_share: share of the assortment, most popular first, that is its head.
+        categories: name and code of each item category whose recall is measured.
     """
 
     placements: tuple[tuple[str, bool], ...]
     sources: tuple[str, ...]
     k: int
+    seed: int = 0
+    head_share: float = 0.2
+    categories: tuple[tuple[str, int], ...] = ()
 
     @property
     def cutoffs(self) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from features.user_rows import with_candidates
 from jobs import lake, storage
 from jobs.evaluation import metric_tables
 from jobs.evaluation.evaluate_holdout import headlines
-from jobs.evaluation.measure import measure, plan_of, truth_frame
+from jobs.evaluation.measure import measure, metric_rows, plan_of, truth_frame
 from jobs.ingest import ingest_events, update_interactions
 from jobs.kitchens import users_of
 from jobs.paths import layout_of
@@ -71,7 +71,8 @@ def _measure(spark: SparkSession, settings: Settings, layout: Layout, *, cut: dt
     users = with_candidates(users_of(spark, layout, known), storage.read_as_of(spark, layout, tables.CANDIDATES, known))
     truth = truth_frame(spark, settings, as_of=known, cut=cut, days=days).persist()
     try:
-        rows = measure(spark, settings, cut=cut, users=users, truth=truth, lists=lists, ranked=ranked)
+        measured = measure(spark, settings, cut=cut, users=users, truth=truth, lists=lists, ranked=ranked)
+        rows = metric_rows(measured, settings)
     finally:
         truth.unpersist()
     if not rows:

@@ -16,7 +16,7 @@ from features.user_rows import with_candidates
 from jobs import storage
 from jobs.artifacts import SharedFolder
 from jobs.evaluation import metric_tables
-from jobs.evaluation.measure import among, measure, plan_of, to_frame, truth_frame
+from jobs.evaluation.measure import among, measure, metric_rows, plan_of, to_frame, truth_frame
 from jobs.kernels.blocks import candidates_of
 from jobs.kernels.ranking import Boosters, rank
 from jobs.kitchens import kitchen_of, users_of
@@ -84,7 +84,8 @@ def _measure(spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt
     ranked = _ranked(spark, settings, users, known=known, as_of=as_of).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         lists = list_frame(spark, settings, ranked, as_of=known)
-        rows = measure(spark, settings, cut=cut, users=users, truth=truth, lists=lists, ranked=ranked)
+        measured = measure(spark, settings, cut=cut, users=users, truth=truth, lists=lists, ranked=ranked)
+        rows = metric_rows(measured, settings)
     finally:
         ranked.unpersist()
         users.unpersist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Final
 
@@ -14,25 +15,60 @@ from contracts import tables
 from contracts.settings import Settings
 from features import holdout
 from jobs import storage
+from jobs.evaluation import groups
 from jobs.kernels import measuring
+from jobs.kernels.blocks import Kitchen
 from jobs.kitchens import kitchen_of
 from jobs.paths import layout_of
 from jobs.training.build_features import catalogue_as_of
-from models import metrics
+from models import metrics, pooled
 from models.bootstrap import intervals
-from models.measures import FULL, MINUS, OURS, Key, Plan, Row
+from models.measures import FULL, MINUS, OURS, Key, Plan, Row, main_reference
 from models.metrics import Float64
+from models.ragged import Bool
 from models.ragged import lists as flat
 
 COLUMNS_AT_ONCE: Final = 64
+WHO: Final = ["user_idx", "n_baskets", "segment"]
 ROW_COLUMNS: Final = tuple(column for column in tables.METRICS.columns if column.name != "as_of")
 ROW_DDL: Final = ", ".join(f"{column.name} {column.type}" for column in ROW_COLUMNS)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Measured:
+    """What each user's lists are worth.
+
+    Attributes:
+        table: the result of `jobs.kernels.measuring.measured`, by user index.
+        plan: what its numbers are.
+        kitchen: artifacts of the day before the window.
+    """
+
+    table: pa.Table
+    plan: Plan
+    kitchen: Kitchen
+
+    @property
+    def numbers(self) -> tuple[list[Key], Float64]:
+        """Keys, and a value a user and key, shape (n_users, n_keys), NaN where the user does not count."""
+        return measuring.keys(self.plan)[0], _matrix(self.table, "numbers").astype(np.float64)
+
+    def users(self, settings: Settings) -> pa.Table:
+        """`user_idx`, `n_baskets`, `segment` and the settings' `segments.columns` of each user."""
+        who = self.table.select(WHO)
+        return groups.with_columns(layout_of(settings), who, settings.segments.columns, self.kitchen.as_of)
 
 
 def plan_of(settings: Settings) -> Plan:
     """What the settings ask to be measured."""
     placements = ((name, p.repeats and settings.shop.repeats) for name, p in settings.placements.items())
-    return Plan(tuple(placements), tuple(settings.candidates.sources), settings.evaluation.k)
+    return Plan(
+        tuple(placements),
+        tuple(settings.candidates.sources),
+        settings.evaluation.k,
+        seed=settings.seed,
+        head_share=settings.segments.head_share,
+    )
 
 
 def measure(
@@ -44,11 +80,10 @@ def measure(
     truth: DataFrame,
     lists: DataFrame,
     ranked: DataFrame,
-) -> list[Row]:
-    """Rows of the table `metrics` without `as_of`; none where no user counts.
+) -> Measured:
+    """Every number of every user who counts, beside those of references and single sources.
 
-    References and single sources are made of what was known on the day before `cut`. Every interval comes from the
-    same resamples of users, so that `two_stage_minus_X` is a paired difference.
+    References and single sources are made of what was known on the day before `cut`.
 
     Args:
         spark: session.
@@ -57,18 +92,37 @@ def measure(
         users: the result of `with_candidates` as of the day before; those without truth are left out.
         truth: the result of `truth_frame`; used more than once, so better persisted.
         lists: `placement`, `user_idx`, `item_idx` (best first) as a person would have seen them.
-        ranked: the same with all that the ranker scored, for AUC.
+        ranked: the same with all that the ranker scored, and its `scores`, for AUC.
 
     Raises:
         InputMissing: artifacts of the day before `cut` are not there.
     """
-    known = cut - dt.timedelta(days=1)
-    kitchen = kitchen_of(spark, settings, layout_of(settings), known)
-    judged = measuring.with_lists(truth, plan_of(settings), lists, ranked)
+    kitchen = kitchen_of(spark, settings, layout_of(settings), cut - dt.timedelta(days=1))
+    plan = _plan_with_categories(settings, kitchen)
+    judged = measuring.with_lists(truth, plan, lists, ranked)
     spread = among(users, truth).join(judged, "user_idx").repartition(spark.sparkContext.defaultParallelism, "user_idx")
-    table = measuring.measured(spread, kitchen, plan_of(settings)).toArrow().sort_by("user_idx")
-    rows = _rows(table, settings, int(kitchen.catalogue().allowed.sum())) if table.num_rows else []
-    return [{"cut": cut, **row} for row in rows]
+    table = measuring.measured(spread, kitchen, plan).toArrow().sort_by("user_idx")
+    return Measured(table, plan, kitchen)
+
+
+def metric_rows(measured: Measured, settings: Settings) -> list[Row]:
+    """Rows of the table `metrics` without `as_of`; none where no user counts.
+
+    Every interval comes from the same resamples of users, so that `two_stage_minus_X` is a paired difference.
+    """
+    table, plan = measured.table, measured.plan
+    if not table.num_rows:
+        return []
+    kinds = groups.user_groups(measured.users(settings), settings.segments)
+    rows = _rows(table, plan, settings, int(measured.kitchen.catalogue().allowed.sum()))
+    rows += segment_rows(*measured.numbers, kinds, plan, settings)
+    return [{"cut": measured.kitchen.as_of + dt.timedelta(days=1), **row} for row in rows]
+
+
+def _plan_with_categories(settings: Settings, kitchen: Kitchen) -> Plan:
+    wanted, layout = settings.segments.max_categories, layout_of(settings)
+    named = groups.named_codes(layout, kitchen.catalogue(), "category", as_of=kitchen.as_of, n=wanted)
+    return dataclasses.replace(plan_of(settings), categories=named)
 
 
 def among(users: DataFrame, truth: DataFrame) -> DataFrame:
@@ -95,13 +149,13 @@ def truth_frame(spark: SparkSession, settings: Settings, *, as_of: dt.date, cut:
     )
 
 
-def _rows(table: pa.Table, settings: Settings, n_recommendable: int) -> list[Row]:
-    plan = plan_of(settings)
+def _rows(table: pa.Table, plan: Plan, settings: Settings, n_recommendable: int) -> list[Row]:
     number_keys, list_keys = measuring.keys(plan)
     numbers = _matrix(table, "numbers").astype(np.float64)
     tops = _matrix(table, "tops").reshape(table.num_rows, len(list_keys), plan.k)
     all_keys, values = _with_differences(number_keys, numbers, f"ndcg_{plan.k}")
-    rows = _means(all_keys, values, resamples=settings.evaluation.resamples, seed=settings.seed)
+    rows = means(all_keys, values, resamples=settings.evaluation.resamples, seed=settings.seed)
+    rows += _pooled(table, plan, dict(zip(number_keys, numbers.T, strict=True)))
     return rows + _spread(list_keys, tops, dict(zip(number_keys, numbers.T, strict=True)), plan, n_recommendable)
 
 
@@ -119,7 +173,8 @@ def _with_differences(keys: list[Key], numbers: Float64, metric: str) -> tuple[l
     return [*keys, *named], np.concatenate([numbers, differences], axis=1)
 
 
-def _means(keys: list[Key], values: Float64, *, resamples: int, seed: int) -> list[Row]:
+def means(keys: list[Key], values: Float64, *, resamples: int, seed: int) -> list[Row]:
+    """A row a key: the mean over users with its interval; shape of the values (n_users, n_keys)."""
     rows: list[Row] = []
     for start in range(0, len(keys), COLUMNS_AT_ONCE):
         part = slice(start, start + COLUMNS_AT_ONCE)
@@ -130,6 +185,41 @@ def _means(keys: list[Key], values: Float64, *, resamples: int, seed: int) -> li
                 numbers = {"value": float(mean), "low": float(low), "high": float(high), "n_users": int(n_users)}
                 rows.append({**key._asdict(), **numbers})
     return rows
+
+
+def _pooled(table: pa.Table, plan: Plan, by_key: dict[Key, Float64]) -> list[Row]:
+    """AUC of our scores over the pairs of any two users; it has no interval."""
+    parts = [counts for counts in table["pooled"].to_pylist() if counts]
+    rows: list[Row] = []
+    for position, key in enumerate(measuring.pooled_keys(plan)):
+        value = pooled.merge([pooled.from_bytes(counts[position]) for counts in parts]).auc()
+        n_users = int((~np.isnan(by_key[key._replace(metric="auc")])).sum())
+        if not np.isnan(value):
+            rows.append({**key._asdict(), "value": value, "low": None, "high": None, "n_users": n_users})
+    return rows
+
+
+def segment_rows(
+    keys: list[Key], numbers: Float64, kinds: dict[str, dict[str, Bool]], plan: Plan, settings: Settings
+) -> list[Row]:
+    """Our lists and their main reference over the full catalogue, group by group, and the paired difference in NDCG."""
+    place = {key: column for column, key in enumerate(keys)}
+    headline = f"ndcg_{plan.k}"
+    metrics_told = sorted({"ndcg_5", headline, f"hit_rate_{plan.k}", f"recall_{plan.k}", "auc"})
+    named: list[Key] = []
+    columns: list[Float64] = []
+    for placement, repeats in plan.placements:
+        theirs = main_reference(repeats=repeats)
+        told = [Key(FULL, placement, system, metric) for system in (OURS, theirs) for metric in metrics_told]
+        chosen = [(key, numbers[:, place[key]]) for key in told]
+        ours, reference = (numbers[:, place[Key(FULL, placement, s, headline)]] for s in (OURS, theirs))
+        chosen.append((Key(FULL, placement, MINUS + theirs, headline), ours - reference))
+        for group, mask in ((name, mask) for masks in kinds.values() for name, mask in masks.items()):
+            named += [key._replace(segment=group) for key, _ in chosen]
+            columns += [np.where(mask, column, np.nan) for _, column in chosen]
+    if not named:
+        return []
+    return means(named, np.stack(columns, axis=1), resamples=settings.evaluation.resamples, seed=settings.seed)
 
 
 def _spread(

@@ -10,33 +10,38 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.kernels.blocks import Kitchen
-from models import candidates, measures
+from models import als, candidates, list_quality, measures, pooled, protocols
 from models.candidates import CandidateBlock
 from models.histories import empty_pairs
-from models.measures import Block, Key, Plan
+from models.list_quality import Shelf
+from models.measures import FULL, OURS, WITHIN, Block, Key, Plan
 from models.metrics import Float64
+from models.protocols import NEW, OWN
 from models.ragged import Int32, lists, rows_of, to_lists
-from models.rankings import Assortment, Ranking, Truth, assortment_of, no_ranking, truth_of
+from models.rankings import Assortment, Ranking, Truth, assortment_of, is_in, keys_of, no_ranking, truth_of
 from models.user_block import UserBlock, read_block
 
-SCHEMA = "user_idx int, numbers array<float>, tops array<int>"
+SCHEMA = "user_idx int, n_baskets int, segment string, numbers array<float>, tops array<int>, pooled array<binary>"
 
 
 def with_lists(truth: DataFrame, plan: Plan, lists_: DataFrame, ranked: DataFrame) -> DataFrame:
-    """`truth` with the columns `list_i` and `ranked_i` of the plan's placement i; null for users without.
+    """`truth` with the columns `list_i`, `ranked_i` and `scores_i` of the plan's placement i; null for users without.
 
     Args:
         truth: one row a user.
         plan: its placements.
         lists_: `placement`, `user_idx`, `item_idx` (best first).
-        ranked: the same, all that the ranker scored.
+        ranked: the same, all that the ranker scored, with its `scores`.
     """
     users = truth
-    for name, rows in (("list", lists_), ("ranked", ranked)):
+    of_lists = {"list": "item_idx"}
+    of_ranked = {"ranked": "item_idx", "scores": "scores"}
+    for rows, wanted in ((lists_, of_lists), (ranked, of_ranked)):
         columns = [
-            F.first(F.when(F.col("placement") == placement, F.col("item_idx")), ignorenulls=True).alias(
+            F.first(F.when(F.col("placement") == placement, F.col(column)), ignorenulls=True).alias(
                 f"{name}_{position}"
             )
+            for name, column in wanted.items()
             for position, (placement, _) in enumerate(plan.placements)
         ]
         of_user = rows.join(F.broadcast(truth.select("user_idx")), "user_idx", "left_semi").groupBy("user_idx")
@@ -45,9 +50,10 @@ def with_lists(truth: DataFrame, plan: Plan, lists_: DataFrame, ranked: DataFram
 
 
 def measured(users: DataFrame, kitchen: Kitchen, plan: Plan) -> DataFrame:
-    """One row a user: `user_idx`, `numbers` in the order of `keys`, NaN where the user does not count, and `tops`.
+    """One row a user: who it is, `numbers` in the order of `keys`, NaN where the user does not count, and `tops`.
 
-    `tops` are the first k items of every system in the order of `list_keys`, k places each, empty ones -1.
+    `tops` are the first k items of every system in the order of `keys`, k places each, empty ones -1. `pooled` holds
+    the counts of a whole block in its first row, in the order of `pooled_keys`, and nothing in the others.
 
     Args:
         users: the result of `with_candidates` with `truth_all`, `truth_new` and the columns of `with_lists`.
@@ -59,12 +65,21 @@ def measured(users: DataFrame, kitchen: Kitchen, plan: Plan) -> DataFrame:
     def measure_blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         opened = kitchen.catalogue()
         assortment = assortment_of(opened.number("buyers_28"), opened.allowed)
+        factors = als.load(opened.folders.als, "als").items
+        shelf = list_quality.shelf_of(assortment, plan, factors, np.asarray(opened.items.codes["category"]))
         for batch in batches:
             users_block = read_block(batch, opened.items.n_items)
             made = candidates.read(batch, n_sources)
-            numbers, tops = _matrices(_block(batch, users_block, made, plan), plan, assortment)
-            columns = [batch.column("user_idx"), _rows_of(numbers, pa.float32()), _rows_of(tops, pa.int32())]
-            yield pa.RecordBatch.from_arrays(columns, names=["user_idx", "numbers", "tops"])
+            block = _block(batch, users_block, made, plan)
+            numbers, tops = _matrices(block, plan, assortment, shelf, users_block.user_idx)
+            counts = [_pooled(batch, block, plan, assortment), *[[]] * (batch.num_rows - 1)]
+            columns = {
+                **{name: batch.column(name) for name in ("user_idx", "n_baskets", "segment")},
+                "numbers": _rows_of(numbers, pa.float32()),
+                "tops": _rows_of(tops, pa.int32()),
+                "pooled": pa.array(counts, pa.list_(pa.binary())),
+            }
+            yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
     return users.mapInArrow(measure_blocks, SCHEMA)
 
@@ -86,8 +101,39 @@ def keys(plan: Plan) -> tuple[list[Key], list[tuple[str, str]]]:
         n_rows=0,
     )
     nothing = assortment_of(np.zeros(0), np.zeros(0, dtype=bool))
-    numbers, tops = measures.measure_block(nobody, plan, nothing)
+    vectors, codes = np.zeros((0, 0), dtype=np.float32), np.zeros(0, dtype=np.int32)
+    shelf = list_quality.shelf_of(nothing, plan, vectors, codes)
+    numbers, tops = _measured(nobody, plan, nothing, shelf, codes)
     return list(numbers), list(tops)
+
+
+def pooled_keys(plan: Plan) -> list[Key]:
+    """What the counts of a plan are of."""
+    names = [(FULL, name) for name, _ in plan.placements] + [(WITHIN, name) for name, _ in plan.placements]
+    parts = [(protocol, name) for name, repeats in plan.placements if repeats for protocol in (OWN, NEW)]
+    return [Key(protocol, name, OURS, "auc_pooled") for protocol, name in [*names, *parts]]
+
+
+def _pooled(batch: pa.RecordBatch, block: Block, plan: Plan, assortment: Assortment) -> list[bytes]:
+    """Counts of a block, in the order of `pooled_keys`."""
+    bought = keys_of(block.bought.rows, block.bought.item_idx)
+    candidates_ = keys_of(block.rows, block.items)
+    is_own = is_in(candidates_, bought)
+    chosen = {OWN: candidates_[is_own], NEW: candidates_[~is_own]}
+    place = {name: (position, repeats) for position, (name, repeats) in enumerate(plan.placements)}
+    made = []
+    for key in pooled_keys(plan):
+        position, repeats = place[key.placement]
+        left_out = bought[:0] if repeats else bought
+        ranking, truth = block.ranked[key.placement], block.truth[key.placement]
+        scores = lists(batch.column(f"scores_{position}"))[1].astype(np.float32)
+        if key.protocol == FULL:
+            counts = pooled.over_catalogue(ranking, scores, truth, assortment, left_out)
+        else:
+            inside = chosen.get(key.protocol, candidates_ if repeats else candidates_[~is_own])
+            counts = pooled.within(ranking, scores, truth, inside)
+        made.append(counts.to_bytes())
+    return made
 
 
 def _block(batch: pa.RecordBatch, users: UserBlock, made: CandidateBlock, plan: Plan) -> Block:
@@ -118,8 +164,16 @@ def ranking_in(batch: pa.RecordBatch, column: str) -> Ranking:
     return Ranking(rows_of(offsets), items.astype(np.int32), batch.num_rows)
 
 
-def _matrices(block: Block, plan: Plan, assortment: Assortment) -> tuple[Float64, Int32]:
+def _measured(
+    block: Block, plan: Plan, assortment: Assortment, shelf: Shelf, user_idx: Int32
+) -> tuple[dict[Key, Float64], dict[tuple[str, str], Int32]]:
     numbers, tops = measures.measure_block(block, plan, assortment)
+    numbers |= protocols.measure(block, plan, assortment, user_idx)
+    return numbers | list_quality.measure(block, plan, assortment, shelf), tops
+
+
+def _matrices(block: Block, plan: Plan, assortment: Assortment, shelf: Shelf, user_idx: Int32) -> tuple[Float64, Int32]:
+    numbers, tops = _measured(block, plan, assortment, shelf, user_idx)
     return np.stack(list(numbers.values()), axis=1), np.concatenate(list(tops.values()), axis=1)
 
 
