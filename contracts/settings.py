@@ -19,6 +19,7 @@ from contracts.digest_section import Digest, Mail
 from contracts.errors import SettingsError
 from contracts.gates_section import Gates
 from contracts.quality_section import Calibration, Fairness, Segments, Suspicion, Thresholds
+from contracts.references_section import MAIN_REFERENCES, REFERENCE_NAMES, References
 from contracts.sections import (
     SOURCE_NAMES,
     Als,
@@ -53,6 +54,7 @@ __all__ = [
     "Mail",
     "Placement",
     "Ranker",
+    "References",
     "Role",
     "Section",
     "Segments",
@@ -85,6 +87,7 @@ class Settings(Section, frozen=True):
     evaluation: Evaluation = Evaluation()
     segments: Segments = Segments()
     calibration: Calibration = Calibration()
+    references: References = References()
     gates: Gates = Gates()
     store: Store = Store()
     costs: Costs = Costs()
@@ -94,6 +97,10 @@ class Settings(Section, frozen=True):
         unknown = [name for name in self.candidates.sources if name not in SOURCE_NAMES]
         if unknown:
             raise ValueError(f"candidates.sources has unknown names {unknown}; known are {list(SOURCE_NAMES)}")
+        if unknown := [name for name in self.evaluation.references if name not in REFERENCE_NAMES]:
+            raise ValueError(f"evaluation.references has unknown names {unknown}; known are {list(REFERENCE_NAMES)}")
+        if absent := [name for name in MAIN_REFERENCES if name not in self.evaluation.references]:
+            raise ValueError(f"evaluation.references must have {absent}, which segments are held against")
         if not any(kind.role == "purchase" for kind in self.shop.event_types.values()):
             raise ValueError("shop.event_types needs at least one type with the role purchase")
         if strange := [name for name in self.gates.thresholds.placements if name not in self.placements]:
