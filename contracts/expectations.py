@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from contracts import tables
-from contracts.settings import SOURCE_NAMES, Settings
+from contracts.settings import Settings
 from contracts.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -160,10 +160,11 @@ def _of_what_was_made(settings: Settings) -> dict[str, tuple[Rule, ...]]:
         ),
         tables.RANKED.name: (_parallel("item_idx", "scores", "source_bits", "main_sources"), *_LIST),
         tables.TOP_N_LISTS.name: (
-            _parallel("item_idx", "scores", "reasons", "anchors"),
+            _parallel("item_idx", "scores", "reasons", "anchors", "usual_idx", "propensities"),
             *_LIST,
             Rule("list_is_not_too_long", f"size(item_idx) <= {longest}"),
-            Rule("reasons_are_sources", f"forall(reasons, r -> r BETWEEN 0 AND {len(SOURCE_NAMES) - 1})"),
+            Rule("reasons_are_sources", f"forall(reasons, r -> r BETWEEN 0 AND {len(settings.reasons) - 1})"),
+            Rule("propensities_are_probabilities", "forall(propensities, p -> p > 0 AND p <= 1)"),
             Rule("user_id_is_not_empty", "user_id <> ''"),
         ),
         tables.FALLBACK_LISTS.name: (_parallel("item_idx", "scores"), *_LIST),

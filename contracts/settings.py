@@ -17,9 +17,10 @@ from contracts.changes_section import Changes
 from contracts.cost_section import Costs
 from contracts.digest_section import Digest, Mail
 from contracts.errors import SettingsError
+from contracts.exploration_section import EXPLORED, Exploration
 from contracts.gates_section import Gates
+from contracts.outcomes_section import Outcomes
 from contracts.quality_section import Calibration, Fairness, Segments, Suspicion, Thresholds
-from contracts.references_section import MAIN_REFERENCES, REFERENCE_NAMES, References
 from contracts.sections import (
     SOURCE_NAMES,
     Als,
@@ -48,13 +49,14 @@ __all__ = [
     "Digest",
     "Evaluation",
     "EventType",
+    "Exploration",
     "Fairness",
     "Gates",
     "Ingest",
     "Mail",
+    "Outcomes",
     "Placement",
     "Ranker",
-    "References",
     "Role",
     "Section",
     "Segments",
@@ -87,20 +89,17 @@ class Settings(Section, frozen=True):
     evaluation: Evaluation = Evaluation()
     segments: Segments = Segments()
     calibration: Calibration = Calibration()
-    references: References = References()
     gates: Gates = Gates()
     store: Store = Store()
     costs: Costs = Costs()
     digest: Digest = Digest()
+    exploration: Exploration = Exploration()
+    outcomes: Outcomes = Outcomes()
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.candidates.sources if name not in SOURCE_NAMES]
         if unknown:
             raise ValueError(f"candidates.sources has unknown names {unknown}; known are {list(SOURCE_NAMES)}")
-        if unknown := [name for name in self.evaluation.references if name not in REFERENCE_NAMES]:
-            raise ValueError(f"evaluation.references has unknown names {unknown}; known are {list(REFERENCE_NAMES)}")
-        if absent := [name for name in MAIN_REFERENCES if name not in self.evaluation.references]:
-            raise ValueError(f"evaluation.references must have {absent}, which segments are held against")
         if not any(kind.role == "purchase" for kind in self.shop.event_types.values()):
             raise ValueError("shop.event_types needs at least one type with the role purchase")
         if strange := [name for name in self.gates.thresholds.placements if name not in self.placements]:
@@ -111,6 +110,15 @@ class Settings(Section, frozen=True):
             raise ValueError(f"digest.placements has {absent}; known are {list(self.placements)}")
         if self.digest.min_items > self.digest.k:
             raise ValueError("digest.min_items is above digest.k")
+        if absent := [name for name in self.exploration.share if name not in {*self.placements, "home"}]:
+            raise ValueError(f"exploration.share has {absent}; known are {list(self.placements)}")
+        if self.exploration.first_slot > self.exploration.last_slot:
+            raise ValueError("exploration.first_slot is after exploration.last_slot")
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What a list's `reasons` count through: those of the candidates, then `explored`."""
+        return (*self.candidates.reasons, EXPLORED)
 
     def fingerprint(self, *sections: str) -> str:
         """Hash of the named sections and the seed, 16 hex digits; equal settings give equal hashes."""

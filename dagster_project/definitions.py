@@ -10,12 +10,21 @@ warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", categor
 
 import dagster as dg  # noqa: E402  the warning is silenced before anything can raise it
 
-from dagster_project.assets import candidates, evaluation, features, ingest, models, publishing, ranking  # noqa: E402
+from dagster_project.assets import (  # noqa: E402
+    candidates,
+    evaluation,
+    features,
+    ingest,
+    models,
+    outcomes,
+    publishing,
+    ranking,
+)
 from dagster_project.checks import all_checks  # noqa: E402
 from dagster_project.nightly import nightly_job, nightly_schedule  # noqa: E402
 from dagster_project.resources import SettingsResource, SparkResource  # noqa: E402
 
-MODULES = (ingest, features, models, candidates, ranking, evaluation, publishing)
+MODULES = (ingest, features, models, candidates, ranking, evaluation, publishing, outcomes)
 
 
 def build(settings: SettingsResource, *, is_quiet: bool = False) -> dg.Definitions:

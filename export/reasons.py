@@ -41,6 +41,7 @@ TEXTS: Final = {
     "segment": Text(POPULAR, "popular in ", "segment"),
     "trend": Text("in demand this week"),
     "arrivals": Text(ARRIVALS),
+    "explored": Text("something else to try"),
 }
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -161,6 +162,41 @@ def _add_columns(log: deltalake.DeltaTable, layout: Layout, table: Table) -> Non
         )
     if lacking:
         log.alter.add_columns(deltalake.Schema.from_json(json.dumps(_schema(lacking))).fields)
+
+
+def replace(layout: Layout, table: Table, batches: Iterator[pa.RecordBatch], partition: Mapping[str, str]) -> None:
+    """Replaces one partition by `batches`, streamed, without a Java process; a repeat leaves the same rows.
+
+    Args:
+        layout: of the root.
+        table: kept in folders, one a value of its partition columns.
+        batches: all columns of the table in order, all rows of that partition; at least one batch.
+        partition: value by partition column, dates as ISO text.
+    """
+    create(layout, table)
+    first = next(batches)
+    reader = pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
+    where = " AND ".join(f"{name} = '{value}'" for name, value in partition.items())
+    deltalake.write_deltalake(str(layout.table(table)), reader, mode="overwrite", predicate=where)
+
+
+def partition(
+    layout: Layout, table: Table, values: Mapping[str, str], columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """The rows of one partition, in blocks; none where there is no such partition.
+
+    Args:
+        layout: of the root.
+        table: kept in folders, one a value of its partition columns.
+        values: value by partition column, dates as ISO text; a column that is left out may have any.
+        columns: none of them a partition column.
+    """
+    log = _log(layout, table)
+    if log is None:
+        return
+    paths = log.file_uris([(name, "=", value) for name, value in values.items()])
+    if paths:
+        yield from pads.dataset(sorted(paths), format="parquet").to_batches(columns=list(columns))
 
 
 def _schema(columns: Sequence[Column]) -> dict[str, Any]:

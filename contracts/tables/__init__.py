@@ -7,6 +7,7 @@ from typing import Final
 from contracts.tables.landed import EVENTS, INTERACTIONS, ITEM_VOCABULARY, ITEMS, QUARANTINE, USER_VOCABULARY, USERS
 from contracts.tables.lists import CANDIDATES, EXAMPLES, FALLBACK_LISTS, RANKED, TOP_N_LISTS
 from contracts.tables.measured import CHANGES, METRICS
+from contracts.tables.outcomes import OUTCOME_QUARANTINE, OUTCOME_RATES, OUTCOMES, SLOTS
 from contracts.tables.past import HISTORIES, ITEM_FEATURES, USER_FEATURES
 from contracts.tables.schema import Column, Table
 
@@ -23,8 +24,12 @@ __all__ = [
     "ITEM_FEATURES",
     "ITEM_VOCABULARY",
     "METRICS",
+    "OUTCOMES",
+    "OUTCOME_QUARANTINE",
+    "OUTCOME_RATES",
     "QUARANTINE",
     "RANKED",
+    "SLOTS",
     "TOP_N_LISTS",
     "USERS",
     "USER_FEATURES",
@@ -37,7 +42,7 @@ __all__ = [
 ALL: Final[tuple[Table, ...]] = (
     EVENTS, QUARANTINE, USER_VOCABULARY, ITEM_VOCABULARY, ITEMS, USERS, INTERACTIONS, HISTORIES, USER_FEATURES,
     ITEM_FEATURES, CANDIDATES, EXAMPLES, RANKED, TOP_N_LISTS, FALLBACK_LISTS, METRICS,
-    CHANGES,
+    CHANGES, SLOTS,
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import dagster as dg
 
 from dagster_project import metadata
 from dagster_project.assets.evaluation import blessing
+from dagster_project.assets.outcomes import slots
 from dagster_project.assets.ranking import staged_snapshot
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource
@@ -19,9 +20,9 @@ from jobs.publishing import flip_pointer, publish_snapshot
 GROUP: Final = "publishing"
 
 
-@step(deps=[blessing, staged_snapshot], group=GROUP, kinds={"python", "file"})
+@step(deps=[blessing, staged_snapshot, slots], group=GROUP, kinds={"python", "file"})
 def snapshot(context: dg.AssetExecutionContext, settings: SettingsResource) -> dg.MaterializeResult[Any]:
-    """Tonight's lists in the store: immutable, counted, checksummed, read back; not yet served."""
+    """Tonight's lists in the store, their slots logged: immutable, counted, checksummed, read back; not yet served."""
     report = publish_snapshot.run(settings.load(), as_of=as_of(context))
     return dg.MaterializeResult(metadata=metadata.of_report(report))
 

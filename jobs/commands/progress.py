@@ -31,6 +31,7 @@ TITLES: Final = {
     "changes": "measure changes",
     "blessing": "pass the gates",
     "staged_snapshot": "stage snapshot",
+    "slots": "log slots",
     "snapshot": "publish snapshot",
     "pointer": "flip pointer",
     "digest": "write digest",

@@ -11,20 +11,29 @@ from pyspark.sql import DataFrame
 
 from contracts.settings import Placement
 from jobs.kernels.blocks import Kitchen
+from jobs.kernels.exploring import Exploring
+from models.exploration import Explored
 from models.ragged import Int32, lists, offsets_of, rows_of, to_lists
 from models.rerank import Lists
 from models.sources.neighbours import Neighbours
 from models.sources.registry import Catalogue
-from models.stages import StageContext, lists_of
+from models.stages import StageContext, lists_of, remove
 from models.user_block import UserBlock, read_block
 
 LIST_SCHEMA: Final = (
-    "placement string, user_idx int, item_idx array<int>, scores array<float>, reasons array<int>, anchors array<int>"
+    "placement string, user_idx int, item_idx array<int>, scores array<float>, reasons array<int>, anchors array<int>, "
+    "usual_idx array<int>, propensities array<float>"
 )
 
 
 def rerank(
-    ranked: DataFrame, users: DataFrame, kitchen: Kitchen, placements: dict[str, Placement], *, repeats: bool
+    ranked: DataFrame,
+    users: DataFrame,
+    kitchen: Kitchen,
+    placements: dict[str, Placement],
+    exploring: Exploring,
+    *,
+    repeats: bool,
 ) -> DataFrame:
     """Lists of the placements' length, with the reason and the anchor of each item.
 
@@ -33,6 +42,7 @@ def rerank(
         users: `user_frame` of the same date.
         kitchen: artifacts and settings.
         placements: by name.
+        exploring: which slots are explored.
         repeats: whether the shop allows repeats at all.
     """
     renamed = ranked.withColumnRenamed("item_idx", "ranked_idx")
@@ -46,8 +56,11 @@ def rerank(
                 if batch.num_rows:
                     block = read_block(batch, catalogue.items.n_items)
                     context = _context(block, catalogue, placement, may_repeat=placement.repeats and repeats)
-                    made = lists_of(_scored(batch), context)
-                    yield _to_batch(batch, made, _anchors(made, block, kitchen))
+                    scored = _scored(batch)
+                    made = lists_of(scored, context)
+                    users_idx = batch.column("user_idx").to_numpy(zero_copy_only=False)
+                    slots = exploring.explored(made, remove(scored, context), users_idx, catalogue, name)
+                    yield _to_batch(batch, slots, _anchors(slots.lists, block, kitchen))
 
     return users.join(renamed, "user_idx").mapInArrow(rerank_blocks, LIST_SCHEMA)
 
@@ -86,7 +99,8 @@ def _anchors(made: Lists, block: UserBlock, kitchen: Kitchen) -> Int32:
     return anchors
 
 
-def _to_batch(batch: pa.RecordBatch, made: Lists, anchors: Int32) -> pa.RecordBatch:
+def _to_batch(batch: pa.RecordBatch, slots: Explored, anchors: Int32) -> pa.RecordBatch:
+    made = slots.lists
     offsets = offsets_of(made.rows, batch.num_rows)
     columns = {
         "placement": batch.column("placement"),
@@ -95,5 +109,7 @@ def _to_batch(batch: pa.RecordBatch, made: Lists, anchors: Int32) -> pa.RecordBa
         "scores": to_lists(offsets, made.scores, pa.float32()),
         "reasons": to_lists(offsets, made.reasons, pa.int32()),
         "anchors": to_lists(offsets, anchors, pa.int32()),
+        "usual_idx": to_lists(offsets, slots.usual, pa.int32()),
+        "propensities": to_lists(offsets, slots.propensities, pa.float32()),
     }
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

@@ -39,7 +39,7 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
         items=_table(layout, tables.ITEMS, as_of, ITEM_COLUMNS),
         as_of=as_of,
         shards=settings.store.shards,
-        reasons=settings.candidates.reasons,
+        reasons=settings.reasons,
         n_eligible_users=sum(batch.num_rows for batch in lake.batches(layout, tables.USERS, as_of, ("user_idx",))),
     )
     n_bytes = sum(entry.bytes for entry in manifest.files.values())

@@ -9,13 +9,17 @@ import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 
 from contracts import tables
+from contracts.exploration_section import EXPLORED
 from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import storage
+from jobs.artifacts import SharedFolder
 from jobs.kernels.blocks import Kitchen
+from jobs.kernels.exploring import Exploring
 from jobs.kernels.lists import popular_order, rerank
 from jobs.kitchens import kitchen_of, users_of
 from jobs.paths import layout_of
+from jobs.ranking import count_exposure
 from jobs.training.build_features import catalogue_as_of
 from models import artifact
 
@@ -47,9 +51,12 @@ def list_frame(spark: SparkSession, settings: Settings, ranked: DataFrame, *, as
     """Rows of the table `top_n_lists` without `as_of`, from ranked candidates of that date."""
     layout = layout_of(settings)
     kitchen = kitchen_of(spark, settings, layout, as_of)
-    made = rerank(ranked, users_of(spark, layout, as_of), kitchen, settings.placements, repeats=settings.shop.repeats)
-    _, users = catalogue_as_of(spark, layout, as_of)
-    return made.join(users.select("user_idx", "user_id", "segment"), "user_idx")
+    exposure = SharedFolder(spark, count_exposure.make(layout, settings, as_of=as_of)).open
+    exploring = Exploring(settings.exploration, settings.seed, as_of, settings.reasons.index(EXPLORED), exposure)
+    users = users_of(spark, layout, as_of)
+    made = rerank(ranked, users, kitchen, settings.placements, exploring, repeats=settings.shop.repeats)
+    _, known = catalogue_as_of(spark, layout, as_of)
+    return made.join(known.select("user_idx", "user_id", "segment"), "user_idx")
 
 
 def fallback_rows(kitchen: Kitchen, settings: Settings) -> list[tuple[str, str, list[int], list[float]]]:

@@ -20,6 +20,7 @@ JOBS = (
     "ranking.rank_candidates", "ranking.rerank_lists", "publishing.stage_snapshot", "evaluation.evaluate_holdout",
     "publishing.measure_changes", "evaluation.check_gates", "publishing.publish_snapshot", "publishing.flip_pointer",
     "mailing.write_digest",
+    "outcomes.log_slots",
 )  # fmt: skip
 
 

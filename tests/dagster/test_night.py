@@ -14,7 +14,7 @@ ORDER = [
     "ingest_events", "validate_table:events", "ingest_catalogue", "validate_table:items", "update_interactions",
     "build_features", "train_als", "train_neighbours", "generate_candidates", "train_ranker", "rank_candidates",
     "rerank_lists", "validate_table:top_n_lists", "stage_snapshot", "evaluate_holdout", "measure_changes",
-    "check_gates", "publish_snapshot", "flip_pointer", "write_digest",
+    "check_gates", "log_slots", "publish_snapshot", "flip_pointer", "write_digest",
 ]  # fmt: skip
 
 
@@ -40,6 +40,7 @@ def test_a_night_runs_every_job_once(kitchen: Any, settings: Settings) -> None:
         ("stage_snapshot", "measure_changes"),
         ("measure_changes", "check_gates"),
         ("check_gates", "publish_snapshot"),
+        ("log_slots", "publish_snapshot"),
         ("publish_snapshot", "flip_pointer"),
         ("flip_pointer", "write_digest"),
     ):

@@ -19,7 +19,7 @@ from jobs.paths import layout_of
 DAY = dt.date(2024, 3, 2)
 AT = dt.datetime(2024, 3, 2, 10, tzinfo=dt.UTC)
 GOOD = ("k1", "u1", "i1", "purchase", AT, DAY, DAY, 2.5, 1.0, None, False, "f")
-LIST = (DAY, "home", 0, "u1", "all", [3, 1], [0.9, 0.1], [0, 3], [-1, -1])
+LIST = (DAY, "home", 0, "u1", "all", [3, 1], [0.9, 0.1], [0, 3], [-1, -1], [3, 1], [1.0, 0.2])
 
 
 @pytest.fixture
@@ -80,6 +80,7 @@ def test_a_bad_event_breaks_its_fact(
         ({"scores": [0.9]}, ["arrays_are_parallel"]),
         ({"scores": [0.9, float("nan")]}, ["scores_are_finite"]),
         ({"reasons": [0, 99]}, ["reasons_are_sources"]),
+        ({"propensities": [1.0, 0.0]}, ["propensities_are_probabilities"]),
         ({"placement": "attic"}, ["placement is one of discover, home"]),
     ],
 )

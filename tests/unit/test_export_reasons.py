@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.errors import InputInvalid
+from contracts.exploration_section import EXPLORED
 from contracts.settings import SOURCE_NAMES
 from export import reasons
 
@@ -20,6 +21,7 @@ from export import reasons
         ("segment", "popular in 35-44", "popular this month"),
         ("trend", "in demand this week", "in demand this week"),
         ("arrivals", "new in the shop", "new in the shop"),
+        ("explored", "something else to try", "something else to try"),
     ],
 )
 def test_each_source_has_its_sentence(source: str, exact: str, plain: str) -> None:
@@ -31,7 +33,7 @@ def test_each_source_has_its_sentence(source: str, exact: str, plain: str) -> No
 
 def test_every_source_of_the_settings_has_a_sentence() -> None:
     """A new source cannot be published without a text."""
-    reasons.check_known(SOURCE_NAMES)
+    reasons.check_known((*SOURCE_NAMES, EXPLORED))
     with pytest.raises(InputInvalid, match="horoscope"):
         reasons.check_known(["own", "horoscope"])
 

@@ -37,7 +37,7 @@ from export.stores.dynamodb.service.wire import Request
 
 LETTERS: Final = {
     "own": "o", "als": "a", "als_long": "l", "covisit": "b", "content": "n", "category": "c", "popular": "p",
-    "segment": "s", "trend": "t", "arrivals": "r",
+    "segment": "s", "trend": "t", "arrivals": "r", "explored": "e",
 }  # fmt: skip
 """The letter of each source in `reasons`."""
 

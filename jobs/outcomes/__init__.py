@@ -1,0 +1,1 @@
+"""What was shown, what came of it, and what another policy would have been worth."""

@@ -1,1 +1,0 @@
-"""Naive recommenders that the lists must beat: one module each, behind one interface."""
