@@ -180,6 +180,7 @@ class Evaluation(Section, frozen=True):
         max_users: users evaluated, by a stable hash.
         min_item_buyers: the protocol counts only items that reach so many buyers by the end of the window.
         resamples: bootstrap resamples of users.
+        references: naive references that a night measures; `larder backtest` measures all there are.
     """
 
     days: Positive = 28
@@ -187,3 +188,4 @@ class Evaluation(Section, frozen=True):
     max_users: Positive = 50_000
     min_item_buyers: Count = 0
     resamples: Positive = 1000
+    references: tuple[str, ...] = ("personal_then_popular", "popular", "cosine", "als_alone", "last_week")

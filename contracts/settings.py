@@ -21,6 +21,7 @@ from contracts.exploration_section import EXPLORED, Exploration
 from contracts.gates_section import Gates
 from contracts.outcomes_section import Outcomes
 from contracts.quality_section import Calibration, Fairness, Segments, Suspicion, Thresholds
+from contracts.references_section import References, check_references
 from contracts.sections import (
     SOURCE_NAMES,
     Als,
@@ -57,6 +58,7 @@ __all__ = [
     "Outcomes",
     "Placement",
     "Ranker",
+    "References",
     "Role",
     "Section",
     "Segments",
@@ -89,6 +91,7 @@ class Settings(Section, frozen=True):
     evaluation: Evaluation = Evaluation()
     segments: Segments = Segments()
     calibration: Calibration = Calibration()
+    references: References = References()
     gates: Gates = Gates()
     store: Store = Store()
     costs: Costs = Costs()
@@ -100,6 +103,7 @@ class Settings(Section, frozen=True):
         unknown = [name for name in self.candidates.sources if name not in SOURCE_NAMES]
         if unknown:
             raise ValueError(f"candidates.sources has unknown names {unknown}; known are {list(SOURCE_NAMES)}")
+        check_references(self.evaluation.references)
         if not any(kind.role == "purchase" for kind in self.shop.event_types.values()):
             raise ValueError("shop.event_types needs at least one type with the role purchase")
         if strange := [name for name in self.gates.thresholds.placements if name not in self.placements]:

@@ -11,8 +11,8 @@ from models.measures import FULL, OURS, Block, Key, Plan
 from models.metrics import Float64
 from models.protocols import systems_of
 from models.ragged import AnyArray, Bool, Float32, Int32
-from models.rankings import Assortment, Truth, keys_of
-from models.references import popular
+from models.rankings import Assortment, Truth, keys_of, no_ranking
+from models.references.filling import then_popular
 
 HEAD = "items:head"
 TAIL = "items:tail"
@@ -67,7 +67,7 @@ def measure(block: Block, plan: Plan, assortment: Assortment, shelf: Shelf) -> d
     for placement, repeats in plan.placements:
         truth = block.truth[placement]
         left_out = np.zeros(0, dtype=np.int64) if repeats else bought
-        primitive = popular(assortment, left_out, n_rows=block.n_rows, k=plan.k)
+        primitive = then_popular(no_ranking(block.n_rows), assortment, left_out, k=plan.k)
         for system, top in systems_of(block, plan, assortment, placement, left_out).items():
             key = Key(FULL, placement, system, "")
             found = {f"intra_list_diversity_{plan.k}": diversity(top, shelf.vectors)}

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from models import metrics, references
+from contracts.references_section import MAIN_REFERENCES
+from models import metrics
 from models.histories import Pairs
 from models.metrics import Float64
 from models.ragged import AnyArray, Int32, Int64
-from models.rankings import Assortment, Ranking, Truth, is_in, keys_of, no_ranking
+from models.rankings import Assortment, Ranking, Truth, is_in, keys_of
+from models.references.base import Past, Reference
+from models.references.filling import then_popular
+from models.references.single import by_source_rank
 
 FULL: Final = "full_catalogue"
 WITHIN: Final = "candidate_set"
@@ -21,15 +25,14 @@ UNION: Final = "candidates"
 MINUS: Final = f"{OURS}_minus_"
 SOURCE: Final = "source_"  # before a source's name, as `popular` is a reference and a source
 
-PERSONAL: Final = "personal_then_popular"
-POPULAR: Final = "popular"
 
 Row = dict[str, Any]  # one row of the table `metrics`, without `as_of`
 
 
 def main_reference(*, repeats: bool) -> str:
     """The naive reference that a placement's lists are held against first: with repeats, or with new items only."""
-    return PERSONAL if repeats else POPULAR
+    personal, popular = MAIN_REFERENCES
+    return personal if repeats else popular
 
 
 class Key(NamedTuple):
@@ -53,6 +56,7 @@ class Plan:
         seed: of the negatives that are drawn.
         head_share: share of the assortment, most popular first, that is its head.
         categories: name and code of each item category whose recall is measured.
+        references: names of the references, in the order of their rows.
     """
 
     placements: tuple[tuple[str, bool], ...]
@@ -61,6 +65,7 @@ class Plan:
     seed: int = 0
     head_share: float = 0.2
     categories: tuple[tuple[str, int], ...] = ()
+    references: tuple[str, ...] = ()
 
     @property
     def cutoffs(self) -> tuple[int, ...]:
@@ -87,6 +92,8 @@ class Block:
         ranked: all that its ranker scored, by placement; the list where there is no more.
         truth: what was taken, by placement.
         n_rows: users.
+        user_idx: shape (n_rows,); references ask for it.
+        earlier: the lists of a week before, by placement.
     """
 
     bought: Pairs
@@ -98,6 +105,8 @@ class Block:
     ranked: dict[str, Ranking]
     truth: dict[str, Truth]
     n_rows: int
+    user_idx: Int32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    earlier: dict[str, Ranking] = field(default_factory=dict)
 
 
 class System(NamedTuple):
@@ -109,19 +118,26 @@ class System(NamedTuple):
 
 
 def measure_block(
-    block: Block, plan: Plan, assortment: Assortment
+    block: Block, plan: Plan, assortment: Assortment, references: Mapping[str, Reference]
 ) -> tuple[dict[Key, Float64], dict[tuple[str, str], Int32]]:
     """Values by key, each shape (n_rows,), NaN where a user does not count; and lists by (placement, system).
 
     The keys and their order depend on the plan alone. The lists are those of the full assortment, shape (n_rows, k).
+
+    Args:
+        block: users.
+        plan: what is measured.
+        assortment: items that may be recommended.
+        references: those of the plan, by name.
     """
+    past = Past(block.user_idx, block.bought, block.earlier)
     values: dict[Key, Float64] = {}
     lists: dict[tuple[str, str], Int32] = {}
     for placement, repeats in plan.placements:
         truth = block.truth[placement]
         left_out = np.zeros(0, dtype=np.int64) if repeats else keys_of(block.bought.rows, block.bought.item_idx)
         alone = list(_single_sources(block, plan, left_out))
-        for system in [*_systems(block, plan, assortment, placement, left_out), *alone]:
+        for system in [*_systems(block, plan, assortment, (past, references), placement, left_out), *alone]:
             key = Key(FULL, placement, system.name, "auc")
             values |= _accuracy(key, system, truth, plan)
             values[key] = metrics.auc_then_popular(system.ranking, truth, assortment, left_out)
@@ -130,28 +146,30 @@ def measure_block(
             values[key._replace(metric=f"novelty_{plan.k}")] = np.where(truth.counts > 0, seen, np.nan)
             lists[placement, system.name] = top
         values |= _ceilings(block, plan, placement, truth)
-        values |= _within(block, plan, assortment, placement, left_out, alone)
+        values |= _within(block, plan, assortment, (past, references), placement, left_out, alone)
     return values, lists
 
 
-def _systems(block: Block, plan: Plan, assortment: Assortment, placement: str, left_out: Int64) -> Iterator[System]:
-    n, k = block.n_rows, plan.depth
+def _systems(
+    block: Block,
+    plan: Plan,
+    assortment: Assortment,
+    opponents: tuple[Past, Mapping[str, Reference]],
+    placement: str,
+    left_out: Int64,
+) -> Iterator[System]:
+    k, (past, references) = plan.depth, opponents
     yield System(OURS, block.lists[placement].top(k), block.ranked[placement])
-    own = references.own_by_frequency(block.bought, assortment, n_rows=n)
-    own = own.where(~is_in(own.keys, left_out))
-    yield System("personal_then_popular", references.then_popular(own, assortment, left_out, k=k), own)
-    yield System("popular", references.popular(assortment, left_out, n_rows=n, k=k), no_ranking(n))
+    for name in plan.references:
+        ranking = references[name].rank(past, assortment, left_out, placement)
+        yield System(name, then_popular(ranking, assortment, left_out, k=k), ranking)
 
 
 def _single_sources(block: Block, plan: Plan, left_out: Int64) -> Iterator[System]:
     keep = ~is_in(keys_of(block.rows, block.items), left_out)
-    rows, items, n = block.rows[keep], block.items[keep], block.n_rows
-    if "als" in plan.sources:
-        scores = block.scores[keep, plan.sources.index("als")]
-        ranking = references.by_source_score(rows, items, scores, n_rows=n)
-        yield System("als_alone", ranking.top(plan.depth), ranking)
+    rows, items = block.rows[keep], block.items[keep]
     for column, source in enumerate(plan.sources):
-        ranking = references.by_source_rank(rows, items, block.ranks[keep, column], n_rows=n)
+        ranking = by_source_rank(rows, items, block.ranks[keep, column], n_rows=block.n_rows)
         yield System(SOURCE + source, ranking.top(plan.depth), ranking)
 
 
@@ -168,20 +186,26 @@ def _accuracy(key: Key, system: System, truth: Truth, plan: Plan) -> dict[Key, F
 
 
 def _within(
-    block: Block, plan: Plan, assortment: Assortment, placement: str, left_out: Int64, alone: list[System]
+    block: Block,
+    plan: Plan,
+    assortment: Assortment,
+    opponents: tuple[Past, Mapping[str, Reference]],
+    placement: str,
+    left_out: Int64,
+    alone: list[System],
 ) -> dict[Key, Float64]:
     """Metrics where only the user's candidates exist: truth outside them does not count."""
     all_keys = keys_of(block.rows, block.items)
     keep = ~is_in(all_keys, left_out)
     rows, items, keys, n = block.rows[keep], block.items[keep], all_keys[keep], block.n_rows
     truth = block.truth[placement].within(keys)
-    personal, popular = references.candidates_by_own(rows, items, block.bought, assortment, n_rows=n)
+    past, references = opponents
+    naive = {name: references[name].order(past, assortment, rows, items, placement) for name in plan.references}
     ours, ranked = block.lists[placement], block.ranked[placement]
     ours, ranked = ours.where(is_in(ours.keys, keys)), ranked.where(is_in(ranked.keys, keys))
     systems = [
         System(OURS, ours.top(plan.depth), ranked),
-        System("personal_then_popular", personal.top(plan.depth), personal),
-        System("popular", popular.top(plan.depth), popular),
+        *[System(name, ranking.top(plan.depth), ranking) for name, ranking in naive.items()],
         *alone,
     ]
     n_candidates = np.bincount(rows, minlength=n).astype(np.int64)

@@ -12,12 +12,14 @@ from typing import Final
 
 import numpy as np
 
-from models import metrics, references
+from models import metrics
 from models.measures import FULL, OURS, WITHIN, Block, Key, Plan
 from models.metrics import Float64
 from models.negatives import of_candidates, of_catalogue
 from models.ragged import Bool, Int32, Int64
 from models.rankings import Assortment, Ranking, Truth, is_in, keys_of, no_ranking
+from models.references.filling import then_popular
+from models.references.frequency import own_by_frequency
 
 OWN: Final = "own_candidates"
 NEW: Final = "new_candidates"
@@ -96,7 +98,7 @@ def systems_of(block: Block, plan: Plan, assortment: Assortment, placement: str,
     """Our list and the references', shape (n_rows, k) each, by system."""
     rankings = _rankings(block, assortment, placement, left_out)
     tops = {
-        system: references.then_popular(ranking, assortment, left_out, k=plan.k)
+        system: then_popular(ranking, assortment, left_out, k=plan.k)
         for system, ranking in rankings.items()
         if system != OURS
     }
@@ -104,7 +106,7 @@ def systems_of(block: Block, plan: Plan, assortment: Assortment, placement: str,
 
 
 def _rankings(block: Block, assortment: Assortment, placement: str, left_out: Int64) -> dict[str, Ranking]:
-    own = references.own_by_frequency(block.bought, assortment, n_rows=block.n_rows)
+    own = own_by_frequency(block.bought, assortment, n_rows=block.n_rows)
     return {
         OURS: block.ranked[placement],
         "personal_then_popular": own.where(~is_in(own.keys, left_out)),

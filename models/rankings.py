@@ -143,6 +143,13 @@ class Assortment:
         inside = (items >= 0) & (items < self.n_items)
         return inside & self.is_allowed[np.where(inside, items, 0)] if self.n_items else inside
 
+    def buyers_of(self, items: AnyArray) -> Int64:
+        """Recent buyers of items; 0 for those that may not be recommended."""
+        buyers = np.zeros(len(items), dtype=np.int64)
+        known = self.allows(items)
+        buyers[known] = self.popularity[items[known]]
+        return buyers
+
 
 def assortment_of(popularity: AnyArray, is_allowed: Bool) -> Assortment:
     """The assortment of `popularity` (recent buyers) and `is_allowed`, both by item index."""

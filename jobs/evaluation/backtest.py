@@ -14,13 +14,15 @@ from pyspark.sql import functions as F
 from contracts import tables
 from contracts.errors import InputMissing
 from contracts.layout import Layout
+from contracts.references_section import REFERENCE_NAMES
 from contracts.report import JobReport
 from contracts.settings import Settings
 from features.user_rows import with_candidates
 from jobs import lake, storage
 from jobs.evaluation import metric_tables
 from jobs.evaluation.evaluate_holdout import headlines
-from jobs.evaluation.measure import measure, metric_rows, plan_of, truth_frame
+from jobs.evaluation.measure import Measured, measure, metric_rows, truth_frame
+from jobs.evaluation.metric_tables import Section
 from jobs.ingest import ingest_events, update_interactions
 from jobs.kitchens import users_of
 from jobs.paths import layout_of
@@ -35,7 +37,7 @@ def run(spark: SparkSession, settings: Settings, *, cut: dt.date, days: int, k: 
 
     Args:
         spark: session.
-        settings: `evaluation.days` and `evaluation.k` are overridden.
+        settings: `evaluation.days` and `evaluation.k` are overridden, and all references are measured.
         cut: first day that the lists did not know.
         days: length of the window.
         k: cutoff of the headline metrics.
@@ -44,16 +46,17 @@ def run(spark: SparkSession, settings: Settings, *, cut: dt.date, days: int, k: 
         InputMissing: the lists were not made, or nothing followed.
     """
     started = time.perf_counter()
-    evaluation = msgspec.structs.replace(settings.evaluation, days=days, k=k)
+    evaluation = msgspec.structs.replace(settings.evaluation, days=days, k=k, references=REFERENCE_NAMES)
     settings = msgspec.structs.replace(settings, evaluation=evaluation)
     layout, known, last = layout_of(settings), cut - dt.timedelta(days=1), cut + dt.timedelta(days=days - 1)
     _require_lists(layout, known)
     ingested = _ingest_window(spark, settings, layout, cut, last)
     through = _last_day(spark, layout, cut, last)
-    rows = _measure(spark, settings, layout, cut=cut, days=days)
+    rows, measured = _measure(spark, settings, layout, cut=cut, days=days)
     facts = _facts(settings, rows, cut=cut, last=last, through=through)
-    paths = _save(layout, settings, rows, facts, cut)
-    parts = metric_tables.sections(rows, plan_of(settings))
+    facts += [f"reference {name} {why}" for name, why in measured.left_out.items()]
+    parts = metric_tables.sections(rows, measured.plan)
+    paths = _save(layout, rows, facts, parts, cut)
     return JobReport(
         job="backtest",
         as_of=known,
@@ -64,7 +67,9 @@ def run(spark: SparkSession, settings: Settings, *, cut: dt.date, days: int, k: 
     )
 
 
-def _measure(spark: SparkSession, settings: Settings, layout: Layout, *, cut: dt.date, days: int) -> list[Row]:
+def _measure(
+    spark: SparkSession, settings: Settings, layout: Layout, *, cut: dt.date, days: int
+) -> tuple[list[Row], Measured]:
     known = cut - dt.timedelta(days=1)
     lists = storage.read_as_of(spark, layout, tables.TOP_N_LISTS, known)
     ranked = storage.read_as_of(spark, layout, tables.RANKED, known)
@@ -77,7 +82,7 @@ def _measure(spark: SparkSession, settings: Settings, layout: Layout, *, cut: dt
         truth.unpersist()
     if not rows:
         raise _nothing_followed(layout, cut, cut + dt.timedelta(days=days - 1))
-    return rows
+    return rows, measured
 
 
 def _require_lists(layout: Layout, known: dt.date) -> None:
@@ -138,12 +143,11 @@ def _facts(settings: Settings, rows: list[Row], *, cut: dt.date, last: dt.date, 
     return facts
 
 
-def _save(layout: Layout, settings: Settings, rows: list[Row], facts: Iterable[str], cut: dt.date) -> list[str]:
+def _save(layout: Layout, rows: list[Row], facts: Iterable[str], parts: list[Section], cut: dt.date) -> list[str]:
     json_path, page_path = layout.report(f"backtest-{cut}.json"), layout.report(f"backtest-{cut}.md")
     json_path.parent.mkdir(parents=True, exist_ok=True)
     told = list(facts)
     tree = {"facts": told, "metrics": [{**row, "cut": row["cut"].isoformat()} for row in rows]}
     json_path.write_text(json.dumps(tree, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    parts = metric_tables.sections(rows, plan_of(settings))
     page_path.write_text(metric_tables.as_markdown(f"Backtest, cut {cut}", told, parts), encoding="utf-8")
     return [str(json_path), str(page_path)]

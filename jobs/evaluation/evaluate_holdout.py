@@ -16,7 +16,7 @@ from features.user_rows import with_candidates
 from jobs import storage
 from jobs.artifacts import SharedFolder
 from jobs.evaluation import metric_tables
-from jobs.evaluation.measure import among, measure, metric_rows, plan_of, to_frame, truth_frame
+from jobs.evaluation.measure import Measured, among, measure, metric_rows, to_frame, truth_frame
 from jobs.kernels.blocks import candidates_of
 from jobs.kernels.ranking import Boosters, rank
 from jobs.kitchens import kitchen_of, users_of
@@ -45,15 +45,20 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
             job="evaluate_holdout", as_of=as_of, details={"note": note}, seconds=time.perf_counter() - started
         )
     cut, days = cuts[0] + dt.timedelta(days=1), min(settings.evaluation.days, (as_of - cuts[0]).days)
-    rows = _measure(spark, settings, as_of=as_of, cut=cut, days=days)
+    rows, measured = _measure(spark, settings, as_of=as_of, cut=cut, days=days)
     written = storage.replace_as_of(layout_of(settings), tables.METRICS, to_frame(spark, rows), as_of)
-    parts = metric_tables.sections(rows, plan_of(settings))
+    parts = metric_tables.sections(rows, measured.plan)
     return JobReport(
         job="evaluate_holdout",
         as_of=as_of,
         rows={"metrics_written": written, "users_measured": max(row["n_users"] for row in rows)},
         numbers=headlines(rows, settings),
-        details={"cut": cut.isoformat(), "days": days, "table": metric_tables.as_text(parts)},
+        details={
+            "cut": cut.isoformat(),
+            "days": days,
+            "references_left_out": measured.left_out,
+            "table": metric_tables.as_text(parts),
+        },
         seconds=time.perf_counter() - started,
     )
 
@@ -76,7 +81,9 @@ def headlines(rows: list[Row], settings: Settings) -> dict[str, float]:
     return numbers
 
 
-def _measure(spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt.date, days: int) -> list[Row]:
+def _measure(
+    spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt.date, days: int
+) -> tuple[list[Row], Measured]:
     layout, known = layout_of(settings), cut - dt.timedelta(days=1)
     windows.stage(spark, settings, layout, known, anew=False)
     truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
@@ -96,7 +103,7 @@ def _measure(spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt
             where=str(layout.table(tables.INTERACTIONS)),
             todo="Ingest the days up to the date, or change evaluation.days.",
         )
-    return rows
+    return rows, measured
 
 
 def _with_candidates(spark: SparkSession, settings: Settings, truth: DataFrame, *, known: dt.date) -> DataFrame:

@@ -15,7 +15,7 @@ from contracts import tables
 from contracts.settings import Settings
 from features import holdout
 from jobs import storage
-from jobs.evaluation import groups
+from jobs.evaluation import earlier_lists, fit_references, groups
 from jobs.kernels import measuring
 from jobs.kernels.blocks import Kitchen
 from jobs.kitchens import kitchen_of
@@ -29,6 +29,7 @@ from models.ragged import Bool
 from models.ragged import lists as flat
 
 COLUMNS_AT_ONCE: Final = 64
+WEEK_DAYS: Final = 7
 WHO: Final = ["user_idx", "n_baskets", "segment"]
 ROW_COLUMNS: Final = tuple(column for column in tables.METRICS.columns if column.name != "as_of")
 ROW_DDL: Final = ", ".join(f"{column.name} {column.type}" for column in ROW_COLUMNS)
@@ -42,11 +43,13 @@ class Measured:
         table: the result of `jobs.kernels.measuring.measured`, by user index.
         plan: what its numbers are.
         kitchen: artifacts of the day before the window.
+        left_out: by reference that was asked for, why it was not measured.
     """
 
     table: pa.Table
     plan: Plan
     kitchen: Kitchen
+    left_out: dict[str, str]
 
     @property
     def numbers(self) -> tuple[list[Key], Float64]:
@@ -68,6 +71,7 @@ def plan_of(settings: Settings) -> Plan:
         settings.evaluation.k,
         seed=settings.seed,
         head_share=settings.segments.head_share,
+        references=settings.evaluation.references,
     )
 
 
@@ -97,12 +101,15 @@ def measure(
     Raises:
         InputMissing: artifacts of the day before `cut` are not there.
     """
-    kitchen = kitchen_of(spark, settings, layout_of(settings), cut - dt.timedelta(days=1))
-    plan = _plan_with_categories(settings, kitchen)
-    judged = measuring.with_lists(truth, plan, lists, ranked)
+    layout, known = layout_of(settings), cut - dt.timedelta(days=1)
+    kitchen = kitchen_of(spark, settings, layout, known)
+    earlier = earlier_lists.read(spark, settings, layout, known - dt.timedelta(days=WEEK_DAYS), truth)
+    fitted = fit_references.fit(spark, settings, layout, kitchen, has_earlier=earlier is not None)
+    plan = dataclasses.replace(_plan_with_categories(settings, kitchen), references=fitted.names)
+    judged = measuring.with_lists(truth, plan, lists, ranked, earlier)
     spread = among(users, truth).join(judged, "user_idx").repartition(spark.sparkContext.defaultParallelism, "user_idx")
-    table = measuring.measured(spread, kitchen, plan).toArrow().sort_by("user_idx")
-    return Measured(table, plan, kitchen)
+    table = measuring.measured(spread, kitchen, plan, fitted.opponents).toArrow().sort_by("user_idx")
+    return Measured(table, plan, kitchen, fitted.left_out)
 
 
 def metric_rows(measured: Measured, settings: Settings) -> list[Row]:

@@ -12,10 +12,13 @@ NAMES: Final = {
     OURS: "two-stage lists",
     "personal_then_popular": "own items, then popular",
     "popular": "popular, last 28 days",
+    "cosine": "items near own ones, cosine",
+    "ease": "EASE^R",
     "als_alone": "ALS alone",
+    "tifuknn": "TIFUKNN",
+    "last_week": "last week's lists",
     UNION: "all sources together",
 }
-REFERENCES: Final = (OURS, "personal_then_popular", "popular", "als_alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def as_markdown(title: str, facts: Iterable[str], parts: Iterable[Section]) -> s
 
 def _systems(numbers: Numbers, plan: Plan, placement: str) -> list[tuple[str, str]]:
     """Systems and their names; a source that found nothing, such as own items where only new ones show, is left out."""
-    named = [(system, NAMES[system]) for system in REFERENCES]
+    named = [(system, NAMES[system]) for system in (OURS, *plan.references)]
     return named + [(SOURCE + source, f"source {source}") for source in _useful(numbers, plan, placement)]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from contracts.references_section import References
 from jobs.kernels.blocks import Kitchen
 from models import als, candidates, list_quality, measures, pooled, protocols
 from models.candidates import CandidateBlock
@@ -19,24 +23,57 @@ from models.metrics import Float64
 from models.protocols import NEW, OWN
 from models.ragged import Int32, lists, rows_of, to_lists
 from models.rankings import Assortment, Ranking, Truth, assortment_of, is_in, keys_of, no_ranking, truth_of
+from models.references import registry
+from models.references.base import Reference, Silent
+from models.sources.registry import Catalogue
 from models.user_block import UserBlock, read_block
 
 SCHEMA = "user_idx int, n_baskets int, segment string, numbers array<float>, tops array<int>, pooled array<binary>"
 
 
-def with_lists(truth: DataFrame, plan: Plan, lists_: DataFrame, ranked: DataFrame) -> DataFrame:
-    """`truth` with the columns `list_i`, `ranked_i` and `scores_i` of the plan's placement i; null for users without.
+@dataclass(frozen=True, slots=True)
+class Opponents:
+    """Where a Python worker finds the references of a date; small enough to travel with the task.
+
+    Attributes:
+        open_folders: by name, the artifacts of those that are fitted.
+        settings: of the references.
+    """
+
+    open_folders: tuple[tuple[str, Callable[[], Path]], ...]
+    settings: References
+
+    def load(self, names: tuple[str, ...], catalogue: Catalogue) -> dict[str, Reference]:
+        """The named references, made once a worker."""
+        folders = tuple((name, open_()) for name, open_ in self.open_folders)
+        return _references(names, catalogue, folders, self.settings)
+
+
+@lru_cache(maxsize=2)
+def _references(
+    names: tuple[str, ...], catalogue: Catalogue, folders: tuple[tuple[str, Path], ...], settings: References
+) -> dict[str, Reference]:
+    return registry.build(names, catalogue, dict(folders), settings)
+
+
+def with_lists(
+    truth: DataFrame, plan: Plan, lists_: DataFrame, ranked: DataFrame, earlier: DataFrame | None = None
+) -> DataFrame:
+    """`truth` with `list_i`, `ranked_i`, `scores_i` and, if given, `earlier_i` of placement i; null for users without.
 
     Args:
         truth: one row a user.
         plan: its placements.
         lists_: `placement`, `user_idx`, `item_idx` (best first).
         ranked: the same, all that the ranker scored, with its `scores`.
+        earlier: the same as `lists_`, of a week before.
     """
     users = truth
     of_lists = {"list": "item_idx"}
     of_ranked = {"ranked": "item_idx", "scores": "scores"}
-    for rows, wanted in ((lists_, of_lists), (ranked, of_ranked)):
+    for rows, wanted in ((lists_, of_lists), (ranked, of_ranked), (earlier, {"earlier": "item_idx"})):
+        if rows is None:
+            continue
         columns = [
             F.first(F.when(F.col("placement") == placement, F.col(column)), ignorenulls=True).alias(
                 f"{name}_{position}"
@@ -49,7 +86,7 @@ def with_lists(truth: DataFrame, plan: Plan, lists_: DataFrame, ranked: DataFram
     return users
 
 
-def measured(users: DataFrame, kitchen: Kitchen, plan: Plan) -> DataFrame:
+def measured(users: DataFrame, kitchen: Kitchen, plan: Plan, opponents: Opponents) -> DataFrame:
     """One row a user: who it is, `numbers` in the order of `keys`, NaN where the user does not count, and `tops`.
 
     `tops` are the first k items of every system in the order of `keys`, k places each, empty ones -1. `pooled` holds
@@ -59,19 +96,21 @@ def measured(users: DataFrame, kitchen: Kitchen, plan: Plan) -> DataFrame:
         users: the result of `with_candidates` with `truth_all`, `truth_new` and the columns of `with_lists`.
         kitchen: artifacts of the day before the window.
         plan: what is measured.
+        opponents: the references of the same day.
     """
     n_sources = len(kitchen.settings.sources)
 
     def measure_blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         opened = kitchen.catalogue()
         assortment = assortment_of(opened.number("buyers_28"), opened.allowed)
+        references = opponents.load(plan.references, opened)
         factors = als.load(opened.folders.als, "als").items
         shelf = list_quality.shelf_of(assortment, plan, factors, np.asarray(opened.items.codes["category"]))
         for batch in batches:
             users_block = read_block(batch, opened.items.n_items)
             made = candidates.read(batch, n_sources)
             block = _block(batch, users_block, made, plan)
-            numbers, tops = _matrices(block, plan, assortment, shelf, users_block.user_idx)
+            numbers, tops = _matrices(block, plan, assortment, shelf, references)
             counts = [_pooled(batch, block, plan, assortment), *[[]] * (batch.num_rows - 1)]
             columns = {
                 **{name: batch.column(name) for name in ("user_idx", "n_baskets", "segment")},
@@ -103,7 +142,7 @@ def keys(plan: Plan) -> tuple[list[Key], list[tuple[str, str]]]:
     nothing = assortment_of(np.zeros(0), np.zeros(0, dtype=bool))
     vectors, codes = np.zeros((0, 0), dtype=np.float32), np.zeros(0, dtype=np.int32)
     shelf = list_quality.shelf_of(nothing, plan, vectors, codes)
-    numbers, tops = _measured(nobody, plan, nothing, shelf, codes)
+    numbers, tops = _measured(nobody, plan, nothing, shelf, dict.fromkeys(plan.references, Silent()))
     return list(numbers), list(tops)
 
 
@@ -139,10 +178,13 @@ def _pooled(batch: pa.RecordBatch, block: Block, plan: Plan, assortment: Assortm
 def _block(batch: pa.RecordBatch, users: UserBlock, made: CandidateBlock, plan: Plan) -> Block:
     shown: dict[str, Ranking] = {}
     ranked: dict[str, Ranking] = {}
+    earlier: dict[str, Ranking] = {}
     truth: dict[str, Truth] = {}
     for position, (placement, repeats) in enumerate(plan.placements):
         shown[placement] = ranking_in(batch, f"list_{position}")
         ranked[placement] = ranking_in(batch, f"ranked_{position}")
+        if f"earlier_{position}" in batch.schema.names:
+            earlier[placement] = ranking_in(batch, f"earlier_{position}")
         offsets, items = lists(batch.column("truth_all" if repeats else "truth_new"))
         truth[placement] = truth_of(rows_of(offsets), items, n_rows=batch.num_rows)
     return Block(
@@ -155,6 +197,8 @@ def _block(batch: pa.RecordBatch, users: UserBlock, made: CandidateBlock, plan: 
         ranked=ranked,
         truth=truth,
         n_rows=batch.num_rows,
+        user_idx=users.user_idx,
+        earlier=earlier,
     )
 
 
@@ -165,15 +209,17 @@ def ranking_in(batch: pa.RecordBatch, column: str) -> Ranking:
 
 
 def _measured(
-    block: Block, plan: Plan, assortment: Assortment, shelf: Shelf, user_idx: Int32
+    block: Block, plan: Plan, assortment: Assortment, shelf: Shelf, references: dict[str, Reference]
 ) -> tuple[dict[Key, Float64], dict[tuple[str, str], Int32]]:
-    numbers, tops = measures.measure_block(block, plan, assortment)
-    numbers |= protocols.measure(block, plan, assortment, user_idx)
+    numbers, tops = measures.measure_block(block, plan, assortment, references)
+    numbers |= protocols.measure(block, plan, assortment, block.user_idx)
     return numbers | list_quality.measure(block, plan, assortment, shelf), tops
 
 
-def _matrices(block: Block, plan: Plan, assortment: Assortment, shelf: Shelf, user_idx: Int32) -> tuple[Float64, Int32]:
-    numbers, tops = _measured(block, plan, assortment, shelf, user_idx)
+def _matrices(
+    block: Block, plan: Plan, assortment: Assortment, shelf: Shelf, references: dict[str, Reference]
+) -> tuple[Float64, Int32]:
+    numbers, tops = _measured(block, plan, assortment, shelf, references)
     return np.stack(list(numbers.values()), axis=1), np.concatenate(list(tops.values()), axis=1)
 
 

@@ -78,8 +78,11 @@ def test_lists_stand_beside_the_user_they_belong_to(spark: SparkSession) -> None
         "placement string, user_idx int, item_idx array<int>",
     )
     plan = Plan((("home", True), ("discover", False)), ("own",), 10)
-    rows = measuring.with_lists(truth, plan, lists, lists.where("placement = 'home'")).orderBy("user_idx").collect()
+    at_home = lists.where("placement = 'home'")
+    rows = measuring.with_lists(truth, plan, lists, at_home).orderBy("user_idx").collect()
     assert [tuple(row) for row in rows] == [(1, [5, 3], [8], [5, 3], None), (4, [2], None, [2], None)]
+    rows = measuring.with_lists(truth, plan, lists, at_home, at_home).orderBy("user_idx").collect()
+    assert [row["earlier_0"] for row in rows] == [[5, 3], [2]]
 
 
 def test_users_without_list_and_fallback_are_counted(spark: SparkSession) -> None:
@@ -94,7 +97,8 @@ def test_users_without_list_and_fallback_are_counted(spark: SparkSession) -> Non
 
 def test_keys_of_a_plan_are_unique_and_name_every_placement() -> None:
     """A reference and a source of one name are two systems."""
-    numbers, lists = measuring.keys(Plan((("home", True), ("discover", False)), ("als", "popular"), 10))
+    plan = Plan((("home", True), ("discover", False)), ("als", "popular"), 10, references=("popular", "ease"))
+    numbers, lists = measuring.keys(plan)
     assert len(set(numbers)) == len(numbers)
     assert {key.placement for key in numbers} == {"home", "discover"}
     assert {"popular", "source_popular"} <= {system for _, system in lists}

@@ -7,8 +7,12 @@ from models.histories import Pairs
 from models.list_checks import Rules, count_faults
 from models.measures import FULL, UNION, WITHIN, Block, Key, Plan, measure_block
 from models.rankings import Ranking, assortment_of, truth_of
+from models.references.frequency import PersonalThenPopular
+from models.references.last_week import LastWeek
+from models.references.popular import Popular
 
-PLAN = Plan((("home", True), ("discover", False)), ("own", "als", "popular"), 2)
+REFERENCES = {"personal_then_popular": PersonalThenPopular(), "popular": Popular(), "last_week": LastWeek()}
+PLAN = Plan((("home", True), ("discover", False)), ("own", "als", "popular"), 2, references=tuple(REFERENCES))
 # Item 5 may not be recommended; the popular ones are 0, then 1, then 2.
 ASSORTMENT = assortment_of(np.array([9, 5, 3, 0, 0, 0]), np.array([True] * 5 + [False]))
 NAN = np.nan
@@ -39,10 +43,12 @@ def _block() -> Block:
             "discover": truth_of(np.array([0, 0]), np.array([1, 8]), n_rows=2),
         },
         n_rows=2,
+        user_idx=np.array([7, 9], dtype=np.int32),
+        earlier={"home": _ranking([4, 2], []), "discover": _ranking([1, 3], [])},
     )
 
 
-VALUES, LISTS = measure_block(_block(), PLAN, ASSORTMENT)
+VALUES, LISTS = measure_block(_block(), PLAN, ASSORTMENT, REFERENCES)
 
 
 @pytest.mark.parametrize(
@@ -51,13 +57,13 @@ VALUES, LISTS = measure_block(_block(), PLAN, ASSORTMENT)
         ("home", "two_stage", [[3, 4], [2, 0]]),
         ("home", "personal_then_popular", [[3, 0], [0, 1]]),
         ("home", "popular", [[0, 1], [0, 1]]),
-        ("home", "als_alone", [[1, 4], [2, 0]]),
+        ("home", "last_week", [[4, 2], [0, 1]]),
         ("home", "source_own", [[3, -1], [0, -1]]),
         ("home", "source_als", [[1, 4], [2, -1]]),
         ("home", "source_popular", [[4, 1], [2, -1]]),
         ("discover", "personal_then_popular", [[0, 1], [1, 2]]),
         ("discover", "popular", [[0, 1], [1, 2]]),
-        ("discover", "als_alone", [[1, 4], [2, -1]]),
+        ("discover", "last_week", [[1, 3], [1, 2]]),
         ("discover", "source_own", [[-1, -1], [-1, -1]]),
     ],
 )
