@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from contracts.changes_section import Changes
+from contracts.parity_section import Parity
 from contracts.quality_section import Fairness, Suspicion, Thresholds
 from contracts.sections import Count, Section, Share
 
@@ -23,6 +24,7 @@ class Gates(Section, frozen=True):
         thresholds: the success thresholds, and the protocols that gate them.
         fairness: how far quality may differ between groups of users.
         suspicion: quality that is too good to be true.
+        parity: the lists in the store beside those made a second time.
     """
 
     min_coverage_users: Share = 1.0
@@ -34,3 +36,4 @@ class Gates(Section, frozen=True):
     thresholds: Thresholds = Thresholds()
     fairness: Fairness = Fairness()
     suspicion: Suspicion = Suspicion()
+    parity: Parity = Parity()

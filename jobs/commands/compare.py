@@ -19,6 +19,7 @@ def add_to(app: typer.Typer) -> None:
     """Registers the verbs."""
     command(app, "diff", panel=CARE)(diff)
     command(app, "changes", panel=CARE)(changes)
+    command(app, "parity", panel=CARE)(parity)
 
 
 def diff(
@@ -59,3 +60,10 @@ def changes(invocation: Invocation, as_of: AsOfOption = None) -> Answer:
     from jobs.publishing import measure_changes
 
     return answer_of(measure_changes.run(invocation.settings(), as_of=invocation.day(as_of)))
+
+
+def parity(invocation: Invocation, as_of: AsOfOption = None) -> Answer:
+    """Some users' lists made a second time by plain code, beside those in the store; a difference exits with 3."""
+    from jobs.publishing import check_parity
+
+    return answer_of(check_parity.run(invocation.settings(), as_of=invocation.day(as_of)))

@@ -33,6 +33,7 @@ TITLES: Final = {
     "staged_snapshot": "stage snapshot",
     "slots": "log slots",
     "snapshot": "publish snapshot",
+    "parity": "make lists again",
     "pointer": "flip pointer",
     "digest": "write digest",
 }

@@ -14,7 +14,7 @@ ORDER = [
     "ingest_events", "validate_table:events", "ingest_catalogue", "validate_table:items", "update_interactions",
     "build_features", "train_als", "train_neighbours", "generate_candidates", "train_ranker", "rank_candidates",
     "rerank_lists", "validate_table:top_n_lists", "stage_snapshot", "evaluate_holdout", "measure_changes",
-    "check_gates", "log_slots", "publish_snapshot", "flip_pointer", "write_digest",
+    "check_gates", "log_slots", "publish_snapshot", "check_parity", "flip_pointer", "write_digest",
 ]  # fmt: skip
 
 
@@ -41,7 +41,8 @@ def test_a_night_runs_every_job_once(kitchen: Any, settings: Settings) -> None:
         ("measure_changes", "check_gates"),
         ("check_gates", "publish_snapshot"),
         ("log_slots", "publish_snapshot"),
-        ("publish_snapshot", "flip_pointer"),
+        ("publish_snapshot", "check_parity"),
+        ("check_parity", "flip_pointer"),
         ("flip_pointer", "write_digest"),
     ):
         assert position[earlier] < position[later]
@@ -72,6 +73,7 @@ def test_steps_are_told_as_they_start_and_end(kitchen: Any, settings: Settings) 
         ("ingest_events", InputMissing, ["update_interactions", "check_gates", "flip_pointer"]),
         ("validate_table:events", TableInvalid, ["update_interactions", "rerank_lists", "flip_pointer"]),
         ("validate_table:top_n_lists", TableInvalid, ["check_gates", "publish_snapshot", "flip_pointer"]),
+        ("check_parity", HeldByGate, ["flip_pointer", "write_digest"]),
         ("check_gates", HeldByGate, ["publish_snapshot", "flip_pointer", "write_digest"]),
     ],
 )

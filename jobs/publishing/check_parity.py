@@ -1,0 +1,289 @@
+"""Lists in the store beside the same lists made a second time, before anybody is served from them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import lightgbm as lgb
+import numpy as np
+
+from contracts.errors import HeldByGate, InputMissing, SnapshotMissing
+from contracts.layout import Layout
+from contracts.parity_section import Parity
+from contracts.report import JobReport
+from contracts.settings import Settings
+from export.durable import replace_json
+from export.format.manifest import read_manifest
+from export.stores.base import Reader, UserLists
+from export.stores.opening import store_of
+from export.stores.prefetching import find_all
+from jobs.paths import layout_of
+from jobs.publishing import parity_tables
+from jobs.publishing.stage_snapshot import staged
+from models import ranker
+from models.parity import factors, features, stages
+from models.parity.comparing import Difference, Found, compare
+from models.parity.inputs import Entry, Person, Shop
+from models.parity.stages import PlainContext
+from models.ragged import Float32
+
+BLOCK_USERS: Final = 100
+MAX_TOLD: Final = 1000
+"""Differences in the report."""
+N_EXAMPLES: Final = 3
+"""Of them in an error."""
+TAKEN_OVER: Final = (
+    "histories, features of users and items, which items the sources proposed with rank and score (but scores of ALS), "
+    "the trees of the boosters, anchors of reasons, fallback lists"
+)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was found so far.
+
+    Attributes:
+        differing: users with a difference.
+        by_what: how many differences of each kind.
+    """
+
+    n_users: int = 0
+    n_lists: int = 0
+    n_places: int = 0
+    n_tied: int = 0
+    differing: set[str] = field(default_factory=set)
+    by_what: Counter[str] = field(default_factory=Counter)
+    told: list[Difference] = field(default_factory=list)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The counts of a report."""
+        return {
+            "users_checked": self.n_users, "lists_checked": self.n_lists, "places_checked": self.n_places,
+            "users_differing": len(self.differing), "differences": self.by_what.total(), "places_tied": self.n_tied,
+        }  # fmt: skip
+
+    def add(self, differences: Iterable[Difference]) -> None:
+        """Counts differences, and keeps the first of them."""
+        for difference in differences:
+            self.differing.add(difference.user_id)
+            self.by_what[difference.what] += 1
+            if len(self.told) < MAX_TOLD:
+                self.told.append(difference)
+
+
+def run(settings: Settings, *, as_of: dt.date) -> JobReport:
+    """The published snapshot of a date, some of whose users' lists were made again by `models.parity`.
+
+    Users are drawn by a hash of seed, date and id; their lists of every placement are read from the store as a web
+    server reads them. `reports/parity-<date>.json` lists what differs. It reads the date's candidates once and holds
+    the drawn users' rows; no Java process is started.
+
+    Raises:
+        HeldByGate: more users differ than `gates.parity.max_users_differing`; some of them are named.
+        SnapshotMissing: the snapshot of that date was not published.
+        InputMissing: a table or artifact of that date is not there.
+    """
+    started = time.perf_counter()
+    layout = layout_of(settings)
+    reader = _published(settings, layout, as_of)
+    limits, tally = settings.gates.parity, Tally()
+    if limits.users:
+        _check(settings, layout, as_of, reader, tally)
+    path = layout.report(f"parity-{as_of.isoformat()}.json")
+    replace_json(path, {"snapshot": reader.id, "differences": tally.told, "by_kind": dict(tally.by_what)})
+    if len(tally.differing) > limits.max_users_differing:
+        raise _held(tally, reader, limits, path)
+    return JobReport(
+        job="check_parity",
+        as_of=as_of,
+        rows=tally.rows,
+        numbers={"users_differing_share": len(tally.differing) / max(tally.n_users, 1)},
+        details={
+            "snapshot": reader.id,
+            "differences": str(path),
+            "examples": _examples(tally.told) or "none",
+            "taken_over": TAKEN_OVER,
+        },
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _held(tally: Tally, reader: Reader, limits: Parity, path: Path) -> HeldByGate:
+    return HeldByGate(
+        f"The lists of {len(tally.differing)} of {tally.n_users} users in {reader.id} are not what they are when "
+        f"made again; the limit is {limits.max_users_differing}: {_examples(tally.told)}.",
+        where=str(path),
+        todo="The previous snapshot stays current. See `parity is red` in docs/runbook.md; limits: [gates.parity].",
+    )
+
+
+def _published(settings: Settings, layout: Layout, as_of: dt.date) -> Reader:
+    directory, store = staged(layout, as_of), store_of(settings.store, layout)
+    if not directory.is_dir():
+        raise InputMissing(
+            f"No snapshot is staged for {as_of}.", where=str(directory), todo=f"Run `larder stage --as-of {as_of}`."
+        )
+    snapshot = read_manifest(directory).snapshot_id
+    if snapshot not in store.snapshots():
+        raise SnapshotMissing(
+            f"The snapshot {snapshot} is not in the store.",
+            where=store.where,
+            todo=f"Run `larder publish --as-of {as_of}` first.",
+        )
+    return store.open(snapshot)
+
+
+def _check(settings: Settings, layout: Layout, as_of: dt.date, reader: Reader, tally: Tally) -> None:
+    shop = parity_tables.shop_of(settings, layout, as_of)
+    users = parity_tables.drawn(layout, as_of, n=settings.gates.parity.users, seed=settings.seed)
+    found = dict(zip(users.values(), find_all(reader, list(users.values())), strict=True))
+    kitchen = SecondKitchen.of(settings, layout, as_of, shop)
+    people = parity_tables.people(layout, as_of, users, n_items=shop.n_items, n_sources=len(shop.sources))
+    expected = set()
+    while block := list(islice(people, BLOCK_USERS)):
+        expected |= {person.user_id for person in block}
+        kitchen.check(block, found, tally)
+    tally.n_users = len(users)
+    tally.add(_unexpected(user_id, lists) for user_id, lists in found.items() if lists and user_id not in expected)
+    segments = parity_tables.segments(layout, as_of, users)
+    tally.add(_segments(((users[user_idx], name) for user_idx, name in segments.items()), found))
+    tally.add(_fallbacks(parity_tables.fallbacks(layout, as_of), reader, shop))
+
+
+@dataclass(frozen=True)
+class SecondKitchen:
+    """What makes lists the second time.
+
+    Attributes:
+        boosters: by placement.
+        models: user and item factors by source.
+    """
+
+    settings: Settings
+    shop: Shop
+    boosters: dict[str, lgb.Booster]
+    models: dict[str, factors.Factors]
+
+    @classmethod
+    def of(cls, settings: Settings, layout: Layout, as_of: dt.date, shop: Shop) -> SecondKitchen:
+        """The boosters that serve and the factors of a date."""
+        folder = layout.artifact("ranker", as_of)
+        boosters = {name: ranker.load(folder, f"night-{name}") for name in settings.placements}
+        models = {
+            name: factors.load(layout.artifact("als", as_of), name) for name in factors.MODELS if name in shop.sources
+        }
+        return cls(settings, shop, boosters, models)
+
+    def check(self, people: Sequence[Person], found: dict[str, UserLists | None], tally: Tally) -> None:
+        """Counts how the lists of a block of users differ."""
+        for person in people:
+            for name, model in self.models.items():
+                tally.add(factors.differences(person, self.shop, name, model))
+        known: dict[tuple[str, ...], list[Float32]] = {}
+        for placement, booster in self.boosters.items():
+            names = tuple(booster.feature_name())
+            if names not in known:
+                known[names] = [features.matrix(person, self.shop, names) for person in people]
+            for person, entries, context in self._scored(people, known[names], placement):
+                lists = found[person.user_id]
+                made = stages.list_of(entries, context)
+                tally.n_lists += 1
+                tally.n_places += len(made)
+                self._compare(person, placement, (entries, made), lists, context, tally)
+
+    def _scored(
+        self, people: Sequence[Person], known: Sequence[Float32], name: str
+    ) -> Iterator[tuple[Person, list[Entry], PlainContext]]:
+        placement, booster = self.settings.placements[name], self.boosters[name]
+        contexts = [
+            PlainContext(person, self.shop, placement, placement.repeats and self.settings.shop.repeats)
+            for person in people
+        ]
+        ranked = [
+            [at for at, item in enumerate(context.person.items.tolist()) if stages.is_ranked(item, context)]
+            for context in contexts
+        ]
+        rows = [matrix[at] for matrix, at in zip(known, ranked, strict=True)]
+        scores = _predicted(booster, rows, self.settings.threads)
+        for context, at, one in zip(contexts, ranked, scores, strict=True):
+            yield context.person, stages.scored(context, at, one.tolist()), context
+
+    def _compare(
+        self,
+        person: Person,
+        placement: str,
+        made: tuple[list[Entry], list[Entry]],
+        lists: UserLists | None,
+        context: PlainContext,
+        tally: Tally,
+    ) -> None:
+        entries, expected = made
+        rows = lists.rows(placement, max(len(expected), 1) + 1) if lists is not None else None
+        shown = Found(
+            items=rows.items if rows else (), scores=rows.scores if rows else (), sources=rows.sources if rows else ()
+        )
+        may = [*stages.remove(entries, context), *expected]
+        known = {str(self.shop.item_ids[entry.item]): entry.score for entry in may}
+        result = compare(person.user_id, placement, expected, shown, self.shop, known)
+        tally.n_tied += result.n_tied
+        tally.add(result.differences)
+
+
+def _predicted(booster: lgb.Booster, rows: list[Float32], threads: int) -> list[Float32]:
+    """LightGBM's own scores, float32, of each user's rows."""
+    matrix = np.concatenate(rows)
+    if not len(matrix):
+        return [np.zeros(0, dtype=np.float32) for _ in rows]
+    scores = np.asarray(booster.predict(matrix, raw_score=True, num_threads=threads), dtype=np.float32)
+    return np.split(scores, np.cumsum([len(part) for part in rows])[:-1])
+
+
+def _unexpected(user_id: str, lists: UserLists | None) -> Difference:
+    del lists
+    return Difference(
+        user_id=user_id, placement="", position=0, what="user", expected="no own list", found="an own list"
+    )
+
+
+def _segments(segments: Iterable[tuple[str, str]], found: dict[str, UserLists | None]) -> Iterator[Difference]:
+    for user_id, segment in segments:
+        lists = found[user_id]
+        if lists is not None and lists.segment != segment:
+            yield Difference(
+                user_id=user_id, placement="", position=0, what="segment", expected=segment, found=lists.segment
+            )
+
+
+def _fallbacks(lists: dict[tuple[str, str], Any], reader: Reader, shop: Shop) -> Iterator[Difference]:
+    """Fallback lists are those of the table, item by item; their user is called after the segment."""
+    for (placement, segment), items in sorted(lists.items()):
+        expected = [shop.item_ids[item] for item in items]
+        owner, rows = reader.fallback(placement, segment, len(expected) + 1)
+        if owner != segment or rows.items != expected:
+            places = zip(expected, rows.items, strict=False)
+            position = next((at for at, (one, other) in enumerate(places, start=1) if one != other), 0)
+            yield Difference(
+                user_id=f"segment {segment}", placement=placement, position=position, what="fallback",
+                expected=str(expected[position - 1] if position else len(expected)),
+                found=str(rows.items[position - 1] if position else f"{len(rows.items)} of {owner}"),
+            )  # fmt: skip
+
+
+def _examples(told: list[Difference]) -> str:
+    """One difference of each of the first users, as text."""
+    first: dict[str, Difference] = {}
+    for one in told:
+        first.setdefault(one.user_id, one)
+    return "; ".join(
+        f"{one.user_id}, {one.placement or 'all placements'}, place {one.position}: {one.what} {one.expected} was "
+        f"expected, {one.found} found"
+        for one in list(first.values())[:N_EXAMPLES]
+    )

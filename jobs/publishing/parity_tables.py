@@ -1,0 +1,148 @@
+"""What the parity check reads: a shop's items and some users' rows, by delta-rs, in blocks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import heapq
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from contracts import tables
+from contracts.days import day_number
+from contracts.layout import Layout
+from contracts.settings import Settings
+from contracts.tables import Table
+from export.reading.channels import place
+from jobs import lake
+from models.parity.inputs import Person, Shop
+
+BLOCK_ROWS: Final = 1024
+NUMBERS: Final = (
+    "buyers", "buyers_7", "buyers_14", "buyers_28", "buyers_84", "buyers_last_year", "repeat_rate", "repeat_gap_days",
+    "age_days", "price", "price_change",
+)  # fmt: skip
+TEXTS: Final = ("category", "department", "brand")
+USER_NUMBERS: Final = (
+    "n_items", "recency_days", "tenure_days", "basket_gap_days", "basket_size", "exploration_rate", "mean_price",
+    "recent_activity",
+)  # fmt: skip
+PAIRS: Final = (
+    "item_idx", "baskets", "first_days", "last_days", "first_baskets", "last_baskets", "quantities", "decayed_14",
+    "decayed_30", "decayed_60", "decayed_180", "decayed_baskets", "weights",
+)  # fmt: skip
+Rows = dict[int, dict[str, Any]]
+
+
+def shop_of(settings: Settings, layout: Layout, as_of: dt.date) -> Shop:
+    """The items of a date: ids of the vocabulary, features of `item_features`, texts of the newest catalogue.
+
+    Raises:
+        InputMissing: one of these tables has no rows of that date.
+    """
+    features = _by_index(layout, tables.ITEM_FEATURES, as_of, (*NUMBERS, "is_recommendable"), "item_idx")
+    catalogue = _by_index(layout, tables.ITEMS, _catalogue_day(layout, as_of), TEXTS, "item_idx")
+    ids = {row["item_idx"]: row["item_id"] for row in _rows(layout, tables.ITEM_VOCABULARY, None)}
+    order = range(len(features))
+    missing = float("nan")
+    numbers = {
+        name: np.array([missing if (x := features[i][name]) is None else x for i in order], dtype=np.float32)
+        for name in NUMBERS
+    }
+    return Shop(
+        item_ids=[ids.get(i) for i in order],
+        numbers=numbers,
+        texts={name: [catalogue.get(i, {}).get(name) for i in order] for name in TEXTS},
+        is_recommendable=np.array([features[i]["is_recommendable"] for i in order], dtype=bool),
+        sources=settings.candidates.sources,
+        reasons=settings.candidates.reasons,
+        min_item_buyers=settings.candidates.min_item_buyers,
+        arrival_days=settings.candidates.arrival_days,
+        today=day_number(as_of),
+    )
+
+
+def drawn(layout: Layout, as_of: dt.date, *, n: int, seed: int) -> dict[int, str]:
+    """The ids of `n` users of the vocabulary as of a date by their index, drawn by a hash of seed, date and id."""
+    salt = f"parity {seed} {as_of.isoformat()}"
+    known = (row for row in _rows(layout, tables.USER_VOCABULARY, None) if row["first_day"] <= as_of)
+    chosen = heapq.nsmallest(n, ((place(row["user_id"], salt), row["user_id"], row["user_idx"]) for row in known))
+    return {user_idx: user_id for _, user_id, user_idx in chosen}
+
+
+def people(layout: Layout, as_of: dt.date, users: dict[int, str], *, n_items: int, n_sources: int) -> Iterator[Person]:
+    """The users who have candidates, by ascending index. Memory holds the rows of `users` alone."""
+    histories = _of_users(layout, tables.HISTORIES, as_of, ("n_baskets", *PAIRS), users)
+    features = _of_users(layout, tables.USER_FEATURES, as_of, USER_NUMBERS, users)
+    columns = ("item_idx", "source_scores", "source_ranks")
+    candidates = _of_users(layout, tables.CANDIDATES, as_of, columns, users)
+    for user_idx in sorted(candidates):
+        proposed, history = candidates[user_idx], histories[user_idx]
+        known = np.asarray(history["item_idx"]) < n_items
+        pairs = {name: np.asarray(history[name])[known] for name in PAIRS}
+        row = {"n_baskets": history["n_baskets"], **features.get(user_idx, dict.fromkeys(USER_NUMBERS))}
+        yield Person(
+            user_id=users[user_idx],
+            user_idx=user_idx,
+            numbers={name: np.float32("nan" if value is None else value) for name, value in row.items()},
+            pairs=pairs,
+            items=np.asarray(proposed["item_idx"]),
+            scores=np.frombuffer(proposed["source_scores"], dtype="<f4").reshape(-1, n_sources),
+            ranks=np.frombuffer(proposed["source_ranks"], dtype="<i2").reshape(-1, n_sources),
+        )
+
+
+def segments(layout: Layout, as_of: dt.date, users: Collection[int]) -> dict[int, str]:
+    """The segment of each user that the newest catalogue knows."""
+    found = _of_users(layout, tables.USERS, _catalogue_day(layout, as_of), ("segment",), users)
+    return {user_idx: row["segment"] for user_idx, row in found.items()}
+
+
+def fallbacks(layout: Layout, as_of: dt.date) -> dict[tuple[str, str], list[int]]:
+    """The items of each fallback list by placement and segment."""
+    rows = _rows(layout, tables.FALLBACK_LISTS, as_of)
+    return {(row["placement"], row["segment"]): row["item_idx"] for row in rows}
+
+
+def _catalogue_day(layout: Layout, as_of: dt.date) -> dt.date:
+    days = lake.dates(layout, tables.ITEMS)
+    return max((day for day in days if day <= as_of), default=min(days, default=as_of))
+
+
+def _of_users(layout: Layout, table: Table, as_of: dt.date, columns: Sequence[str], users: Collection[int]) -> Rows:
+    """The users' rows by index, each list a numpy array."""
+    wanted = pa.array(sorted(users), pa.int32())
+    found: Rows = {}
+    for batch in _batches(layout, table, as_of, ("user_idx", *columns)):
+        mine = batch.filter(pc.is_in(batch.column("user_idx"), value_set=wanted))
+        for at, user_idx in enumerate(mine.column("user_idx").to_pylist()):
+            found[user_idx] = {name: _value(mine.column(name)[at]) for name in columns}
+    return found
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    return scalar.values.to_numpy(zero_copy_only=False) if isinstance(scalar, pa.ListScalar) else scalar.as_py()
+
+
+def _by_index(layout: Layout, table: Table, as_of: dt.date, columns: Sequence[str], key: str) -> Rows:
+    return {row[key]: row for row in _rows(layout, table, as_of, (key, *columns))}
+
+
+def _rows(
+    layout: Layout, table: Table, as_of: dt.date | None, columns: Sequence[str] | None = None
+) -> Iterator[dict[str, Any]]:
+    names = columns or [name for name in table.column_names if name != "as_of"]
+    for batch in _batches(layout, table, as_of, names):
+        yield from batch.to_pylist()
+
+
+def _batches(layout: Layout, table: Table, as_of: dt.date | None, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    files = lake.files(layout, table, first=as_of, last=as_of)
+    if not files:
+        raise lake.missing(layout, table, as_of)
+    for file in files:
+        yield from pq.ParquetFile(file.path).iter_batches(batch_size=BLOCK_ROWS, columns=list(columns))

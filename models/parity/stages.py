@@ -1,0 +1,109 @@
+"""From scores to one user's list, stage by stage: the second path beside `models.stages`.
+
+A new stage is a plain function here, of the list so far and the context, at its place in STAGES.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.settings import Placement
+from models.parity.inputs import Entry, Person, Shop, main_source
+
+KEPT_PER_LENGTH: Final = 4
+"""So many times its length is kept of what was scored, before any stage."""
+N_SPARE: Final = 512
+"""So many more popular items than a list's length may be looked at to fill it."""
+
+
+@dataclass(frozen=True)
+class PlainContext:
+    """Whose list it is, and where it shows."""
+
+    person: Person
+    shop: Shop
+    placement: Placement
+    may_repeat: bool
+
+
+Stage = Callable[[list[Entry], PlainContext], list[Entry]]
+
+
+def is_ranked(item: int, context: PlainContext) -> bool:
+    """Whether the placement ranks the candidate: only new items where nothing may repeat."""
+    return context.may_repeat or item not in context.person.bought
+
+
+def scored(context: PlainContext, candidates: Sequence[int], scores: Sequence[float]) -> list[Entry]:
+    """The best candidates, best first, the lower item index first among equals.
+
+    Args:
+        context: whose list it is.
+        candidates: positions of the ranked ones among the user's candidates.
+        scores: the booster's, of each.
+    """
+    person = context.person
+    ordered = sorted((-float(score), int(person.items[at]), at) for at, score in zip(candidates, scores, strict=True))
+    return [
+        Entry(item, -score, main_source(person.ranks[at].tolist()))
+        for score, item, at in ordered[: KEPT_PER_LENGTH * context.placement.length]
+    ]
+
+
+def may_show(item: int, context: PlainContext) -> bool:
+    """Whether the item may be in this user's list."""
+    return context.shop.allowed[item] and (context.may_repeat or item not in context.person.bought)
+
+
+def remove(entries: list[Entry], context: PlainContext) -> list[Entry]:
+    """What may show."""
+    return [entry for entry in entries if may_show(entry.item, context)]
+
+
+def cap(entries: list[Entry], context: PlainContext) -> list[Entry]:
+    """Entries beyond the cap of their category behind the others."""
+    if not context.placement.max_per_category:
+        return entries
+    categories = context.shop.texts["category"]
+    seen: Counter[str] = Counter()
+    front: list[Entry] = []
+    back: list[Entry] = []
+    for entry in entries:
+        category = categories[entry.item]
+        if category is not None:
+            seen[category] += 1
+        is_over = category is not None and seen[category] > context.placement.max_per_category
+        (back if is_over else front).append(entry)
+    return front + back
+
+
+def cut(entries: list[Entry], context: PlainContext) -> list[Entry]:
+    """No more than the placement's length."""
+    return entries[: context.placement.length]
+
+
+def fill(entries: list[Entry], context: PlainContext) -> list[Entry]:
+    """A short list gone on with popular items, each a point below the last, from the lowest score or 0."""
+    length, listed = context.placement.length, {entry.item for entry in entries}
+    lowest = min([0.0, *(entry.score for entry in entries)])
+    reason = context.shop.reasons.index("popular")
+    made = list(entries)
+    for item in context.shop.popular[: length + N_SPARE]:
+        if len(made) >= length:
+            break
+        if item not in listed and may_show(item, context):
+            made.append(Entry(item, lowest - (len(made) - len(entries) + 1), reason))
+    return made
+
+
+STAGES: Final[tuple[Stage, ...]] = (remove, cap, cut, fill)
+
+
+def list_of(entries: list[Entry], context: PlainContext) -> list[Entry]:
+    """The list: what was scored, best first, after every stage."""
+    for stage in STAGES:
+        entries = stage(entries, context)
+    return entries

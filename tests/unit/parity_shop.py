@@ -1,0 +1,185 @@
+"""A random shop as both paths see it: blocks and arrays for the kernels, plain rows for the second path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final
+
+import lightgbm as lgb
+import numpy as np
+import pyarrow as pa
+
+from contracts.settings import Placement, Ranker
+from models import ranker, ranking_features, stages
+from models.candidates import CandidateBlock, main_sources
+from models.histories import PAIR_COLUMNS
+from models.item_arrays import CODES, NUMBERS, ItemArrays
+from models.parity.inputs import Person, Shop
+from models.ragged import AnyArray, Float32, rank_within
+from models.rerank import Lists
+from models.sources.base import is_new
+from models.user_block import USER_NUMBERS, UserBlock, read_block
+
+SOURCES: Final = ("own", "als", "popular")
+N_USERS: Final = 40
+N_ITEMS: Final = 60
+TODAY: Final = 20_000
+LISTS: Final = ("item_idx", *[name for name in PAIR_COLUMNS if name != "item_idx"])
+
+
+@dataclass(frozen=True)
+class RandomShop:
+    """Users, items and candidates drawn from a seed; a few of everything is unknown, and some items come never."""
+
+    seed: int
+
+    def rng(self, what: int) -> np.random.Generator:
+        """Where one part of the shop is drawn from."""
+        return np.random.default_rng((self.seed, what))
+
+    @cached_property
+    def numbers(self) -> dict[str, Float32]:
+        """Item features; counts are whole, a fifth of the others is unknown."""
+        rng = self.rng(0)
+        counts = [name for name in NUMBERS if name.startswith("buyers")]
+        made = {name: rng.integers(0, 9, N_ITEMS).astype(np.float32) for name in counts}
+        for name in NUMBERS:
+            if name not in made:
+                values = rng.gamma(2.0, 20.0, N_ITEMS).astype(np.float32)
+                made[name] = np.where(rng.random(N_ITEMS) < 0.2, np.float32("nan"), values)
+        return {name: made[name] for name in NUMBERS}
+
+    @cached_property
+    def texts(self) -> dict[str, list[str | None]]:
+        """Categories of few values; no item has a brand."""
+        rng = self.rng(1)
+        made = {name: [f"c{n}" if n else None for n in rng.integers(0, 4, N_ITEMS).tolist()] for name in CODES}
+        return {**made, "brand": [None] * N_ITEMS}
+
+    @cached_property
+    def items(self) -> ItemArrays:
+        """The items as the kernels see them."""
+        codes = {}
+        for name, values in self.texts.items():
+            known = {value: code for code, value in enumerate(sorted({v for v in values if v is not None}))}
+            codes[name] = np.array([-1 if v is None else known[v] for v in values], dtype=np.int32)
+        return ItemArrays(self.numbers, codes, self.rng(2).random(N_ITEMS) < 0.9)
+
+    @cached_property
+    def shop(self) -> Shop:
+        """The items as the second path sees them."""
+        return Shop(
+            item_ids=[f"item-{i}" for i in range(N_ITEMS)], numbers=self.numbers, texts=self.texts,
+            is_recommendable=np.asarray(self.items.is_recommendable), sources=SOURCES, reasons=SOURCES,
+            min_item_buyers=1, arrival_days=35, today=TODAY,
+        )  # fmt: skip
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a user, as `histories` beside `user_features`; some bought nothing that stands."""
+        return [self._row(user) for user in range(N_USERS)]
+
+    def _row(self, user: int) -> dict[str, Any]:
+        rng = self.rng(1000 + user)
+        n = int(rng.integers(0, 15))
+        row: dict[str, Any] = {"user_idx": user, "segment": "all"}
+        for name in USER_NUMBERS:
+            row[name] = None if name != "n_baskets" and rng.random() < 0.1 else float(np.float32(rng.gamma(2.0, 10.0)))
+        row["n_baskets"] = int(rng.integers(12, 30))
+        baskets = rng.integers(0, 4, n)
+        first_days, first_baskets = TODAY - rng.integers(40, 90, n), rng.integers(1, 9, n)
+        row |= {
+            "item_idx": np.sort(rng.choice(N_ITEMS + 3, n, replace=False)),  # the last three are not known yet
+            "baskets": baskets, "first_days": first_days, "last_days": first_days + 9 * np.maximum(baskets - 1, 0),
+            "first_baskets": first_baskets, "last_baskets": first_baskets + 2 * np.maximum(baskets - 1, 0),
+            "quantities": rng.integers(-1, 5, n).astype(np.float32), "first_day": TODAY - 99, "last_day": TODAY - 1,
+        }  # fmt: skip
+        for name in LISTS:
+            if name not in row:
+                row[name] = rng.gamma(2.0, 1.0, n).astype(np.float32)
+        return row
+
+    @cached_property
+    def block(self) -> UserBlock:
+        """The users as the kernels see them."""
+        ints = {name for name in LISTS if np.asarray(self.rows[0][name]).dtype.kind == "i"}
+        columns: dict[str, pa.Array] = {}
+        for name in LISTS:
+            kind = pa.list_(pa.int32() if name in ints else pa.float32())
+            columns[name] = pa.array([np.asarray(row[name]).tolist() for row in self.rows], kind)
+        for name in ("user_idx", "n_baskets", "first_day", "last_day"):
+            columns[name] = pa.array([row[name] for row in self.rows], pa.int32())
+        for name in USER_NUMBERS:
+            if name != "n_baskets":
+                columns[name] = pa.array([row[name] for row in self.rows], pa.float32())
+        columns["segment"] = pa.array([row["segment"] for row in self.rows])
+        return read_block(pa.RecordBatch.from_pydict(columns), N_ITEMS)
+
+    @cached_property
+    def people(self) -> list[Person]:
+        """The users as the second path sees them."""
+        return [self._person(row) for row in self.rows]
+
+    def _person(self, row: dict[str, Any]) -> Person:
+        rng, known = self.rng(2000 + int(row["user_idx"])), row["item_idx"] < N_ITEMS
+        n = int(rng.integers(0, 30))
+        ranks = rng.integers(0, 20, (n, len(SOURCES))).astype(np.int16)
+        scores = rng.normal(size=ranks.shape).astype(np.float32)
+        return Person(
+            user_id=f"user-{row['user_idx']}", user_idx=row["user_idx"],
+            numbers={name: np.float32("nan" if row[name] is None else row[name]) for name in USER_NUMBERS},
+            pairs={name: np.asarray(row[name])[known] for name in LISTS},
+            items=np.sort(rng.choice(N_ITEMS, n, replace=False)).astype(np.int32),
+            scores=np.where(rng.random(ranks.shape) < 0.2, np.float32("nan"), scores), ranks=ranks,
+        )  # fmt: skip
+
+    @cached_property
+    def candidates(self) -> CandidateBlock:
+        """The candidates as the kernels see them."""
+        people = self.people
+        rows = np.repeat(np.arange(N_USERS), [len(person.items) for person in people])
+        items, scores, ranks = (np.concatenate([getattr(p, f) for p in people]) for f in ("items", "scores", "ranks"))
+        return CandidateBlock(rows, items, np.zeros(len(items), np.int32), scores, ranks)
+
+    @cached_property
+    def features(self) -> Float32:
+        """The kernels' matrix."""
+        return ranking_features.matrix(self.block, self.candidates, self.items, today=TODAY)
+
+    def booster(self, seed: int = 0) -> lgb.Booster:
+        """A small ranker of random labels."""
+        labels = np.random.default_rng(seed).integers(0, 2, len(self.features))
+        examples = ranker.Examples(self.features, labels, np.bincount(self.candidates.rows, minlength=N_USERS))
+        small = Ranker(n_estimators=20, num_leaves=8, min_data_in_leaf=5, lambda_l2=0.0)
+        text = ranker.fit(examples, ranking_features.names(SOURCES), small, seed=1, threads=1)
+        return lgb.Booster(model_str=text)
+
+    def made(self, placement: Placement, booster: lgb.Booster, features: AnyArray | None = None) -> list[Lists]:
+        """Each user's list by the kernels, from these features."""
+        matrix = self.features if features is None else features
+        new = is_new(self.block, self.candidates.rows, self.candidates.items)
+        shown = np.ones(len(new), dtype=bool) if placement.repeats else new
+        chosen = self.candidates.take(shown)
+        scores = ranker.predict(ranker.scorer(booster), matrix[shown])
+        order, ranks = rank_within(chosen.rows, scores, chosen.items)
+        order = order[ranks <= 4 * placement.length]
+        scored = Lists(chosen.rows[order], chosen.items[order], scores[order], main_sources(chosen.ranks)[order])
+        lists = stages.lists_of(scored, self._context(placement))
+        return [lists.take(lists.rows == row) for row in range(N_USERS)]
+
+    def _context(self, placement: Placement) -> stages.StageContext:
+        buyers, ages = self.numbers["buyers"], self.numbers["age_days"]
+        allowed = np.asarray(self.items.is_recommendable) & ((buyers >= 1) | (np.nan_to_num(ages, nan=np.inf) <= 35))
+        keys = [-self.numbers[name] for name in ("buyers", "buyers_84", "buyers_28")]
+        order = np.lexsort((np.arange(N_ITEMS), *keys))
+        return stages.StageContext(
+            block=self.block, items=self.items, allowed=allowed, popular=order[allowed[order]].astype(np.int32),
+            placement=placement, may_repeat=placement.repeats, fill_reason=SOURCES.index("popular"),
+        )  # fmt: skip
+
+
+def shifted(shop: Shop) -> Shop:
+    """The same shop with an item dictionary shifted by one."""
+    ids = list(shop.item_ids)
+    return replace(shop, item_ids=[*ids[1:], ids[0]])
