@@ -30,6 +30,7 @@ from jobs.publishing.stage_snapshot import staged
 from models import ranker
 from models.parity import factors, features, stages
 from models.parity.comparing import Difference, Found, compare
+from models.parity.exploring import Exploring, exploring
 from models.parity.inputs import Entry, Person, Shop
 from models.parity.stages import PlainContext
 from models.ragged import Float32
@@ -41,7 +42,7 @@ N_EXAMPLES: Final = 3
 """Of them in an error."""
 TAKEN_OVER: Final = (
     "histories, features of users and items, which items the sources proposed with rank and score (but scores of ALS), "
-    "the trees of the boosters, anchors of reasons, fallback lists"
+    "the trees of the boosters, anchors of reasons, fallback lists, how many lists showed each item"
 )
 
 
@@ -165,12 +166,14 @@ class SecondKitchen:
     Attributes:
         boosters: by placement.
         models: user and item factors by source.
+        exploring: by placement.
     """
 
     settings: Settings
     shop: Shop
     boosters: dict[str, lgb.Booster]
     models: dict[str, factors.Factors]
+    exploring: dict[str, Exploring]
 
     @classmethod
     def of(cls, settings: Settings, layout: Layout, as_of: dt.date, shop: Shop) -> SecondKitchen:
@@ -180,7 +183,11 @@ class SecondKitchen:
         models = {
             name: factors.load(layout.artifact("als", as_of), name) for name in factors.MODELS if name in shop.sources
         }
-        return cls(settings, shop, boosters, models)
+        shown = layout.artifact("exposure", as_of)
+        explored = {
+            name: exploring(settings.exploration, shop, name, shown, seed=settings.seed) for name in settings.placements
+        }
+        return cls(settings, shop, boosters, models, explored)
 
     def check(self, people: Sequence[Person], found: dict[str, UserLists | None], tally: Tally) -> None:
         """Counts how the lists of a block of users differ."""
@@ -204,7 +211,9 @@ class SecondKitchen:
     ) -> Iterator[tuple[Person, list[Entry], PlainContext]]:
         placement, booster = self.settings.placements[name], self.boosters[name]
         contexts = [
-            PlainContext(person, self.shop, placement, placement.repeats and self.settings.shop.repeats)
+            PlainContext(
+                person, self.shop, placement, placement.repeats and self.settings.shop.repeats, self.exploring[name]
+            )
             for person in people
         ]
         ranked = [

@@ -59,7 +59,7 @@ def shop_of(settings: Settings, layout: Layout, as_of: dt.date) -> Shop:
         texts={name: [catalogue.get(i, {}).get(name) for i in order] for name in TEXTS},
         is_recommendable=np.array([features[i]["is_recommendable"] for i in order], dtype=bool),
         sources=settings.candidates.sources,
-        reasons=settings.candidates.reasons,
+        reasons=settings.reasons,
         min_item_buyers=settings.candidates.min_item_buyers,
         arrival_days=settings.candidates.arrival_days,
         today=day_number(as_of),

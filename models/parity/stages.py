@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.settings import Placement
+from models.parity.exploring import Exploring, explore
 from models.parity.inputs import Entry, Person, Shop, main_source
 
 KEPT_PER_LENGTH: Final = 4
@@ -27,6 +28,7 @@ class PlainContext:
     shop: Shop
     placement: Placement
     may_repeat: bool
+    exploring: Exploring
 
 
 Stage = Callable[[list[Entry], PlainContext], list[Entry]]
@@ -103,7 +105,8 @@ STAGES: Final[tuple[Stage, ...]] = (remove, cap, cut, fill)
 
 
 def list_of(entries: list[Entry], context: PlainContext) -> list[Entry]:
-    """The list: what was scored, best first, after every stage."""
+    """The list: what was scored, best first, after every stage, then with its explored slots."""
+    made = entries
     for stage in STAGES:
-        entries = stage(entries, context)
-    return entries
+        made = stage(made, context)
+    return explore(made, remove(entries, context), context.person.user_idx, context.exploring, context.shop)

@@ -55,7 +55,7 @@ def first_night(shop: Shop) -> dict[str, Any]:
 def test_the_night_does_every_step(shop: Shop, first_night: dict[str, Any]) -> None:
     """All steps report, the whole history is ingested in one run and adds up, and the snapshot of the day is served."""
     rows = {step["step"]: step["rows"] for step in first_night["steps"]}
-    assert len(rows) == 21
+    assert len(rows) == 22
     assert first_night["first_ingested"] == "2024-01-01"
     ingested = rows["ingest_events"]
     assert ingested["read"] == ingested["accepted"] + ingested["quarantined"] + ingested["duplicates"]

@@ -10,11 +10,13 @@ import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 
-from contracts.settings import Placement, Ranker
-from models import ranker, ranking_features, stages
+from contracts.exploration_section import EXPLORED
+from contracts.settings import Exploration, Placement, Ranker
+from models import exploration, ranker, ranking_features, stages
 from models.candidates import CandidateBlock, main_sources
 from models.histories import PAIR_COLUMNS
 from models.item_arrays import CODES, NUMBERS, ItemArrays
+from models.parity.exploring import Exploring
 from models.parity.inputs import Person, Shop
 from models.ragged import AnyArray, Float32, rank_within
 from models.rerank import Lists
@@ -22,6 +24,7 @@ from models.sources.base import is_new
 from models.user_block import USER_NUMBERS, UserBlock, read_block
 
 SOURCES: Final = ("own", "als", "popular")
+REASONS: Final = (*SOURCES, EXPLORED)
 N_USERS: Final = 40
 N_ITEMS: Final = 60
 TODAY: Final = 20_000
@@ -71,7 +74,7 @@ class RandomShop:
         """The items as the second path sees them."""
         return Shop(
             item_ids=[f"item-{i}" for i in range(N_ITEMS)], numbers=self.numbers, texts=self.texts,
-            is_recommendable=np.asarray(self.items.is_recommendable), sources=SOURCES, reasons=SOURCES,
+            is_recommendable=np.asarray(self.items.is_recommendable), sources=SOURCES, reasons=REASONS,
             min_item_buyers=1, arrival_days=35, today=TODAY,
         )  # fmt: skip
 
@@ -165,8 +168,22 @@ class RandomShop:
         order, ranks = rank_within(chosen.rows, scores, chosen.items)
         order = order[ranks <= 4 * placement.length]
         scored = Lists(chosen.rows[order], chosen.items[order], scores[order], main_sources(chosen.ranks)[order])
-        lists = stages.lists_of(scored, self._context(placement))
+        context = self._context(placement)
+        lists = stages.lists_of(scored, context)
+        policy = exploration.Policy(
+            share=self.exploring.share, first_slot=4, last_slot=9, floor=0.2, items_per_slot=3,
+            reason=REASONS.index(EXPLORED), key=self.exploring.key,
+        )  # fmt: skip
+        may, is_open = stages.remove(scored, context), np.array(self.exploring.is_open)
+        lists = exploration.explore(lists, may, self.block.user_idx, is_open, policy).lists
         return [lists.take(lists.rows == row) for row in range(N_USERS)]
+
+    @cached_property
+    def exploring(self) -> Exploring:
+        """Half of the slots 4 to 9 explore half of the items."""
+        settings = Exploration(share={"home": 0.5}, first_slot=4, last_slot=9, floor=0.2, items_per_slot=3)
+        key = exploration.draw_key(self.seed, TODAY, "home")
+        return Exploring(settings, 0.5, key, (self.rng(3).random(N_ITEMS) < 0.5).tolist())
 
     def _context(self, placement: Placement) -> stages.StageContext:
         buyers, ages = self.numbers["buyers"], self.numbers["age_days"]

@@ -15,7 +15,7 @@ from models.parity.comparing import Compared, Difference, Found, compare
 from models.parity.inputs import Entry, Person, Shop
 from models.parity.stages import PlainContext
 from models.rerank import Lists
-from tests.unit.parity_shop import N_USERS, SOURCES, RandomShop, shifted
+from tests.unit.parity_shop import N_USERS, REASONS, SOURCES, RandomShop, shifted
 
 PLACEMENTS = [
     Placement(repeats=True, length=10),
@@ -31,9 +31,12 @@ def night() -> RandomShop:
     return RandomShop(7)
 
 
-def again(shop: Shop, person: Person, placement: Placement, booster: lgb.Booster) -> tuple[list[Entry], list[Entry]]:
+def again(
+    night: RandomShop, person: Person, placement: Placement, booster: lgb.Booster
+) -> tuple[list[Entry], list[Entry]]:
     """What the second path scores for a user, and the list it makes of it."""
-    context = PlainContext(person, shop, placement, placement.repeats)
+    shop = night.shop
+    context = PlainContext(person, shop, placement, placement.repeats, night.exploring)
     ranked = [at for at, item in enumerate(person.items.tolist()) if stages.is_ranked(item, context)]
     matrix = features.matrix(person, shop, booster.feature_name())[ranked]
     scores = booster.predict(matrix, raw_score=True).astype(np.float32) if ranked else np.zeros(0)
@@ -45,7 +48,7 @@ def found(lists: Lists, shop: Shop) -> Found:
     """A list of the kernels as a reader shows it."""
     return Found(
         items=[str(shop.item_ids[item]) for item in lists.items], scores=lists.scores.tolist(),
-        sources=[SOURCES[reason] for reason in lists.reasons],
+        sources=[REASONS[reason] for reason in lists.reasons],
     )  # fmt: skip
 
 
@@ -55,7 +58,7 @@ def differing(
     """All differences of the first placement's lists, each user's first."""
     first = []
     for person, one in zip(night.people, lists, strict=True):
-        entries, made = again(night.shop, person, PLACEMENTS[0], booster)
+        entries, made = again(night, person, PLACEMENTS[0], booster)
         known = {str(night.shop.item_ids[entry.item]): entry.score for entry in (*entries, *made)}
         result = compare(person.user_id, "home", made, found(one, shown or night.shop), night.shop, known)
         first += result.differences[:1]
@@ -77,10 +80,16 @@ def test_lists_are_those_of_the_kernels(night: RandomShop, placement: Placement)
     """The same items in the same order with the same scores and reasons; short lists filled up the same way."""
     booster = night.booster()
     for person, lists in zip(night.people, night.made(placement, booster), strict=True):
-        _, made = again(night.shop, person, placement, booster)
+        _, made = again(night, person, placement, booster)
         assert [entry.item for entry in made] == lists.items.tolist()
         assert [np.float32(entry.score) for entry in made] == lists.scores.tolist()
         assert [entry.reason for entry in made] == lists.reasons.tolist()
+
+
+def test_some_slots_of_these_lists_are_explored(night: RandomShop) -> None:
+    """So that the comparison above is one of explored lists too."""
+    lists = night.made(PLACEMENTS[0], night.booster())
+    assert sum(int((one.reasons == REASONS.index("explored")).sum()) for one in lists) > N_USERS / 4
 
 
 def test_no_stage_of_the_kernels_is_left_out() -> None:
