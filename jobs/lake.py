@@ -120,6 +120,20 @@ def missing(layout: Layout, table: Table, as_of: dt.date | None = None) -> Input
     )
 
 
+def where(
+    layout: Layout, table: Table, column: str, values: Sequence[Any], *, as_of: dt.date | None = None
+) -> pa.Table:
+    """The rows whose `column` is one of `values`, of one date or of the whole table; none where it was never written.
+
+    All columns that the files have, `as_of` not among them. A row group without such a value is not read.
+    """
+    found = files(layout, table, first=as_of, last=as_of)
+    if not found:
+        return pa.table({})
+    rows = pads.dataset([file.path for file in found], format="parquet")
+    return rows.to_table(filter=pads.field(column).isin(list(values))).combine_chunks()
+
+
 def batches(layout: Layout, table: Table, as_of: dt.date, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The rows of one date, in blocks.
 

@@ -71,6 +71,16 @@ def verify(folder: Path) -> str:
     return _sha256(folder / MANIFEST)
 
 
+def sha256(folder: Path) -> str:
+    """The artifact's SHA-256, the hash of its manifest; its files are not read.
+
+    Raises:
+        ArtifactCorrupt: there is no readable manifest.
+    """
+    _manifest(folder)
+    return _sha256(folder / MANIFEST)
+
+
 def array(folder: Path, name: str) -> np.ndarray[Any, Any]:
     """One array of an artifact, memory-mapped and read-only."""
     path = folder / f"{name}.npy"

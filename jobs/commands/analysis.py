@@ -1,0 +1,61 @@
+"""Verbs for the analyst. None of them starts a Java process."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+import typer
+
+from jobs.commands.invocation import Answer, Invocation, command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PANEL: Final = "Ask what happened and why: the analyst"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the verbs."""
+    command(app, "explain", panel=PANEL)(explain)
+
+
+def explain(
+    invocation: Invocation,
+    user: Annotated[str, typer.Argument(metavar="USER", help="The shop's user id.")],
+    item: Annotated[str | None, typer.Argument(metavar="ITEM", help="An item id, in the list or not.")] = None,
+    placement: Annotated[str, typer.Option("--placement", help="Where the list shows.")] = "home",
+    k: Annotated[int, typer.Option("-k", min=1, help="Items of the list explained.")] = 10,
+    features: Annotated[int, typer.Option(min=0, help="Largest feature contributions of each.")] = 5,
+    as_of: Annotated[
+        dt.datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], metavar="DATE", show_default="of what is served",
+                     help="The night whose lists are explained."),
+    ] = None,
+    before: Annotated[
+        dt.datetime | None,
+        typer.Option("--before", formats=["%Y-%m-%d"], metavar="DATE", show_default="the newest older one",
+                     help="The night they are compared with."),
+    ] = None,
+) -> Answer:  # fmt: skip
+    """Why an item stands where it does, or does not: sources, features, stages, versions, and what changed since."""
+    from jobs.explaining import explain_user
+
+    asked = explain_user.Question(
+        user=user,
+        item=item,
+        placement=placement,
+        as_of=as_of.date() if as_of else None,
+        before=before.date() if before else None,
+        k=k,
+        n_features=features,
+    )
+    made = explain_user.run(invocation.settings(), asked)
+
+    def show(console: Console) -> None:
+        from jobs.commands.explain_screen import show_explanation
+
+        show_explanation(console, made)
+
+    return Answer(msgspec.to_builtins(made), show)

@@ -1,0 +1,1 @@
+"""Why an item stands in a user's list, or does not."""
