@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -11,6 +12,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+
+from contracts.errors import HeldByGate
+from jobs.configuration import configured
+from jobs.publishing import check_parity
+from tests.end_to_end.planting import (
+    Plant,
+    booster_of_another_placement,
+    items_shifted,
+    spoil,
+    two_users_swapped,
+)
 
 AS_OF = "2024-02-28"
 LAST_DAY = "2024-02-29"
@@ -130,6 +142,32 @@ def test_a_red_gate_holds(shop: Shop, first_night: dict[str, Any], monkeypatch: 
     assert "full_lists of home" in facts["what"]
     assert shop.pointer() == before
     assert shop.larder("lookup", "nobody")[0] == 0
+
+
+def test_the_lists_in_the_store_are_made_again(first_night: dict[str, Any]) -> None:
+    """Every user of the shop is drawn, and not one place of their lists differs."""
+    rows = next(step["rows"] for step in first_night["steps"] if step["step"] == "parity")
+    assert rows["users_checked"] >= 290
+    assert rows["places_checked"] > 10_000
+    assert (rows["users_differing"], rows["differences"], rows["places_tied"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("plant", "fewest", "most"),
+    [(two_users_swapped, 2, 2), (items_shifted, 250, 302), (booster_of_another_placement, 200, 300)],
+)
+def test_a_planted_mix_up_holds_the_flip(
+    shop: Shop, first_night: dict[str, Any], tmp_path: Path, plant: Plant, fewest: int, most: int
+) -> None:
+    """The users who have another list than theirs are counted and named, in the error and in a file."""
+    day = dt.date.fromisoformat(AS_OF)
+    settings = configured({}, config=shop.root / "larder.toml", root=str(tmp_path / "copy"))
+    spoil(shop.root, settings, day, plant)
+    with pytest.raises(HeldByGate, match=r"are not what they are when made again; the limit is 0: ") as held:
+        check_parity.run(settings, as_of=day)
+    found = json.loads(Path(held.value.where).read_bytes())["differences"]
+    assert fewest <= len({one["user_id"] for one in found}) <= most
+    assert found[0]["user_id"] in held.value.what
 
 
 def test_the_same_night_again_gives_the_same_bytes(shop: Shop, first_night: dict[str, Any], tmp_path: Path) -> None:

@@ -175,3 +175,15 @@ def test_nothing_staged_is_an_error(shop: Shop) -> None:
     """The error names the date and the verb that stages."""
     with pytest.raises(InputMissing, match="No snapshot is staged for 2026-01-02"):
         measure_changes.run(shop.settings, as_of=DAY)
+
+
+def test_each_night_has_its_own_rows(shop: Shop) -> None:
+    """A second night adds its date to the table and leaves the first one's rows as they were."""
+    shop.publish(EVE, twenty())
+    manifest = shop.stage(DAY, twenty(shift=1))
+    measure_changes.run(shop.settings, as_of=DAY)
+    rows = rows_of(shop.layout, DAY, manifest.snapshot_id)
+    shop.stage(dt.date(2026, 1, 3), twenty())
+    measure_changes.run(shop.settings, as_of=dt.date(2026, 1, 3))
+    assert rows_of(shop.layout, DAY, manifest.snapshot_id) == rows
+    assert lake.dates(shop.layout, tables.CHANGES) == [DAY, dt.date(2026, 1, 3)]

@@ -28,6 +28,8 @@ REASONS: Final = (*SOURCES, EXPLORED)
 N_USERS: Final = 40
 N_ITEMS: Final = 60
 TODAY: Final = 20_000
+UNKNOWN: Final = {"repeat_gap_days", "age_days", "price", "price_change", "basket_gap_days", "mean_price"}
+"""Columns that may be null."""
 LISTS: Final = ("item_idx", *[name for name in PAIR_COLUMNS if name != "item_idx"])
 
 
@@ -50,7 +52,7 @@ class RandomShop:
         for name in NUMBERS:
             if name not in made:
                 values = rng.gamma(2.0, 20.0, N_ITEMS).astype(np.float32)
-                made[name] = np.where(rng.random(N_ITEMS) < 0.2, np.float32("nan"), values)
+                made[name] = np.where((rng.random(N_ITEMS) < 0.2) & (name in UNKNOWN), np.float32("nan"), values)
         return {name: made[name] for name in NUMBERS}
 
     @cached_property
@@ -88,8 +90,8 @@ class RandomShop:
         n = int(rng.integers(0, 15))
         row: dict[str, Any] = {"user_idx": user, "segment": "all"}
         for name in USER_NUMBERS:
-            row[name] = None if name != "n_baskets" and rng.random() < 0.1 else float(np.float32(rng.gamma(2.0, 10.0)))
-        row["n_baskets"] = int(rng.integers(12, 30))
+            row[name] = None if name in UNKNOWN and rng.random() < 0.2 else float(np.float32(rng.gamma(2.0, 10.0)))
+        row |= {"n_baskets": int(rng.integers(12, 30)), "n_items": int(rng.integers(1, 30))}
         baskets = rng.integers(0, 4, n)
         first_days, first_baskets = TODAY - rng.integers(40, 90, n), rng.integers(1, 9, n)
         row |= {
@@ -128,14 +130,22 @@ class RandomShop:
         rng, known = self.rng(2000 + int(row["user_idx"])), row["item_idx"] < N_ITEMS
         n = int(rng.integers(0, 30))
         ranks = rng.integers(0, 20, (n, len(SOURCES))).astype(np.int16)
+        items = np.sort(rng.choice(N_ITEMS, n, replace=False)).astype(np.int32)
         scores = rng.normal(size=ranks.shape).astype(np.float32)
+        scores = np.where(rng.random(ranks.shape) < 0.2, np.float32("nan"), scores)
+        scores[:, 1] = self.factors[1][items] @ self.factors[0][row["user_idx"]]
         return Person(
             user_id=f"user-{row['user_idx']}", user_idx=row["user_idx"],
             numbers={name: np.float32("nan" if row[name] is None else row[name]) for name in USER_NUMBERS},
             pairs={name: np.asarray(row[name])[known] for name in LISTS},
-            items=np.sort(rng.choice(N_ITEMS, n, replace=False)).astype(np.int32),
-            scores=np.where(rng.random(ranks.shape) < 0.2, np.float32("nan"), scores), ranks=ranks,
+            items=items, scores=scores, ranks=ranks,
         )  # fmt: skip
+
+    @cached_property
+    def factors(self) -> tuple[Float32, Float32]:
+        """Of the users and the items, by ALS."""
+        rng = self.rng(4)
+        return rng.normal(size=(N_USERS, 8)).astype(np.float32), rng.normal(size=(N_ITEMS, 8)).astype(np.float32)
 
     @cached_property
     def candidates(self) -> CandidateBlock:
@@ -158,7 +168,14 @@ class RandomShop:
         text = ranker.fit(examples, ranking_features.names(SOURCES), small, seed=1, threads=1)
         return lgb.Booster(model_str=text)
 
-    def made(self, placement: Placement, booster: lgb.Booster, features: AnyArray | None = None) -> list[Lists]:
+    def made(
+        self,
+        placement: Placement,
+        booster: lgb.Booster,
+        features: AnyArray | None = None,
+        *,
+        is_explored: bool = True,
+    ) -> list[Lists]:
         """Each user's list by the kernels, from these features."""
         matrix = self.features if features is None else features
         new = is_new(self.block, self.candidates.rows, self.candidates.items)
@@ -171,19 +188,20 @@ class RandomShop:
         context = self._context(placement)
         lists = stages.lists_of(scored, context)
         policy = exploration.Policy(
-            share=self.exploring.share, first_slot=4, last_slot=9, floor=0.2, items_per_slot=3,
+            share=self.exploring.share, first_slot=4, last_slot=5, floor=0.2, items_per_slot=3,
             reason=REASONS.index(EXPLORED), key=self.exploring.key,
         )  # fmt: skip
         may, is_open = stages.remove(scored, context), np.array(self.exploring.is_open)
-        lists = exploration.explore(lists, may, self.block.user_idx, is_open, policy).lists
+        if is_explored:
+            lists = exploration.explore(lists, may, self.block.user_idx, is_open, policy).lists
         return [lists.take(lists.rows == row) for row in range(N_USERS)]
 
     @cached_property
     def exploring(self) -> Exploring:
-        """Half of the slots 4 to 9 explore half of the items."""
-        settings = Exploration(share={"home": 0.5}, first_slot=4, last_slot=9, floor=0.2, items_per_slot=3)
+        """Four in five of the slots 4 and 5 explore half of the items."""
+        settings = Exploration(share={"home": 0.8}, first_slot=4, last_slot=5, floor=0.2, items_per_slot=3)
         key = exploration.draw_key(self.seed, TODAY, "home")
-        return Exploring(settings, 0.5, key, (self.rng(3).random(N_ITEMS) < 0.5).tolist())
+        return Exploring(settings, 0.8, key, (self.rng(3).random(N_ITEMS) < 0.5).tolist())
 
     def _context(self, placement: Placement) -> stages.StageContext:
         buyers, ages = self.numbers["buyers"], self.numbers["age_days"]

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from contracts.errors import VocabularyMismatch
-from contracts.settings import Placement
-from models import ranking_features
+from contracts.settings import Exploration, Placement
+from models import exploration, exposure, ranking_features
 from models import stages as kernel_stages
 from models.parity import factors, features, stages
 from models.parity.comparing import Compared, Difference, Found, compare
+from models.parity.exploring import exploring
 from models.parity.inputs import Entry, Person, Shop
 from models.parity.stages import PlainContext
 from models.rerank import Lists
@@ -182,20 +185,36 @@ def test_lengths_repeats_and_reasons_differ(night: RandomShop) -> None:
 
 
 def test_factors_of_another_user_are_found(night: RandomShop) -> None:
-    """Scores of ALS that come from the next user's factors; those of the own ones pass, and so does what is unknown."""
-    rng = np.random.default_rng(0)
-    model = factors.Factors(
-        rng.normal(size=(N_USERS, 8)).astype(np.float32), rng.normal(size=(50, 8)).astype(np.float32)
-    )
-    person = next(person for person in night.people if (person.items < 50).sum() > 3 and (person.items >= 50).any())
-
-    def with_scores(user: int) -> Person:
-        scores = person.scores.copy()
-        inside = person.items < 50
-        scores[:, 1] = np.nan
-        scores[inside, 1] = np.einsum("ij,j->i", model.items[person.items[inside]], model.users[user])
-        return replace(person, scores=scores)
-
-    assert not list(factors.differences(with_scores(person.user_idx), night.shop, "als", model))
-    (one,) = factors.differences(with_scores((person.user_idx + 1) % N_USERS), night.shop, "als", model)
+    """Scores of ALS are the products of the user's own factors, and not those of the next one's."""
+    users, items = night.factors
+    person = next(person for person in night.people if len(person.items) > 3)
+    assert not list(factors.differences(person, night.shop, "als", factors.Factors(users, items)))
+    (one,) = factors.differences(person, night.shop, "als", factors.Factors(np.roll(users, 1, axis=0), items))
     assert (one.what, one.expected.split()[0]) == ("factors", "als")
+
+
+def test_items_and_users_outside_a_model(night: RandomShop) -> None:
+    """An item that the model does not know has no score, a user whom it does not know scores 0."""
+    users, items = night.factors
+    person = next(person for person in night.people if person.items.max(initial=0) > 50)
+    small = factors.Factors(users, items[:50])
+    (one,) = factors.differences(person, night.shop, "als", small)
+    assert "nan" in one.expected
+    scores = np.where(person.items < 50, np.float32(0), np.float32("nan"))[:, None].repeat(len(SOURCES), axis=1)
+    stranger = replace(person, user_idx=N_USERS, scores=scores)
+    assert not list(factors.differences(stranger, night.shop, "als", small))
+
+
+def test_what_may_be_explored_is_what_the_kernels_say(night: RandomShop, tmp_path: Path) -> None:
+    """New items, and those that at most a tenth of the last night's lists showed."""
+    counted = exposure.Exposure(2)
+    lists = [[0, 1, 2]] * 9 + [[3, 1, 2]]
+    counted.add(pa.RecordBatch.from_pydict({"placement": ["home"] * 10, "item_idx": lists}))
+    counted.save(tmp_path / "exposure", about={})
+    settings = Exploration(share={"home": 0.5}, max_reach=0.1)
+    made = exploring(settings, night.shop, "home", tmp_path / "exposure", seed=5)
+    reach = exposure.reach(tmp_path / "exposure", "home", night.shop.n_items)
+    arrival = np.nan_to_num(night.shop.numbers["age_days"], nan=np.inf) <= night.shop.arrival_days
+    assert made.is_open == (arrival | (reach <= 0.1)).tolist()
+    assert (made.share, made.key) == (0.5, exploration.draw_key(5, night.shop.today, "home"))
+    assert exploring(settings, night.shop, "discover", tmp_path / "exposure", seed=5).share == 0.0
