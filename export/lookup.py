@@ -16,6 +16,7 @@ from export.reading.answering import Answering, Question, check
 from export.reading.answers import LOG, Kind, TopN
 from export.reading.breaker import Clock, Guard, Limits
 from export.reading.choosing import Ask
+from export.reading.interleaving import mixed
 from export.reading.last_good import Kept, LastGood, StandIn
 from export.reading.overlay import Overlay
 from export.reading.overlays import Overlays, beside
@@ -98,9 +99,10 @@ class Lists:
     def counts(self) -> Counter[str]:
         """Numbers since this object was made.
 
-        Answers by kind (`personal`, `segment`, `popular`, `last_good`), `corrupt_records`, `corrupt_items`,
-        `failed_opens`, `failed_pointers`, `failed_overlays`, `failed_packs`, `missed_snapshots`, `unreachable`, and of
-        the shadow `shadow_compared`, `shadow_overlap` (a sum of shares), `shadow_same`, `shadow_failed`.
+        Answers by kind (`personal`, `segment`, `popular`, `last_good`; an interleaved one is two), `corrupt_records`,
+        `corrupt_items`, `failed_opens`, `failed_pointers`, `failed_overlays`, `failed_packs`, `missed_snapshots`,
+        `unreachable`, and of the shadow `shadow_compared`, `shadow_overlap` (a sum of shares), `shadow_same`,
+        `shadow_failed`.
         """
         return self._tally.counts
 
@@ -167,7 +169,7 @@ class Lists:
             StoreUnreachable: the store never answered, and there is no last-good list.
         """
         ask = self._ask(k, placement, region, without, now)
-        return self._answers(((user_id, ask, segment),), user_id)[0]
+        return self._answers(((user_id, ask, segment),), user_id, may_interleave=True)[0]
 
     def get_page(
         self,
@@ -237,8 +239,10 @@ class Lists:
         excluded = [ids for ids in (overlay.excluded(region) if overlay else NOTHING, without) if ids]
         return Ask(k, placement, excluded, overlay.id if overlay else None, now)
 
-    def _answers(self, questions: Sequence[Question], visitor: str | None) -> list[TopN]:
-        """An answer to each question, all from the snapshot that the visitor reads."""
+    def _answers(
+        self, questions: Sequence[Question], visitor: str | None, *, may_interleave: bool = False
+    ) -> list[TopN]:
+        """An answer to each question, all from the snapshot that the visitor reads, or interleaved with another."""
         try:
             view = self._views.now()
         except (SnapshotMissing, SnapshotCorrupt, StoreUnreachable):
@@ -247,19 +251,27 @@ class Lists:
                 raise
             return kept
         try:
-            return self._from(view, questions, visitor)
+            return self._from(view, questions, visitor, may_interleave=may_interleave)
         except SnapshotMissing:
             self._tally.add("missed_snapshots")
         view = self._views.again(view)
         try:
-            return self._from(view, questions, visitor)
+            return self._from(view, questions, visitor, may_interleave=may_interleave)
         except SnapshotMissing:
             LOG.exception("the snapshot that the pointer names is not there: fallback lists are served")
             return self._from(view, questions, visitor, is_closed=True)
 
     def _from(
-        self, view: View, questions: Sequence[Question], visitor: str | None, *, is_closed: bool = False
+        self,
+        view: View,
+        questions: Sequence[Question],
+        visitor: str | None,
+        *,
+        may_interleave: bool = False,
+        is_closed: bool = False,
     ) -> list[TopN]:
+        other = view.interleaves(visitor) if may_interleave else None
+        beside = [] if other is None else self._answering.beside(other, questions)
         reader, channel = view.of(visitor)
         if channel == "canary" and any(ask.placement not in reader.placements for _, ask, _ in questions):
             reader, channel = view.stable, "stable"
@@ -267,7 +279,7 @@ class Lists:
         if view.shadow is not None:
             for one in made:
                 self._shadow.compare(view.shadow, one)
-        return made
+        return mixed(made, beside, [ask.k for _, ask, _ in questions], view.channels.salt)
 
 
 def _kept(options: Options, tally: Tally) -> Kept | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -170,13 +171,21 @@ def _answer(body: bytes, made: Sequence[TopN], serving: Serving, known: str | No
     """The lists, or 304 where the reader has them; answers below what the store holds are not to be kept."""
     if any(one.is_degraded or one.source == "last_good" for one in made):
         return Response(body, media_type=JSON, headers={"Cache-Control": "no-store"})
-    tag = f'W/"{made[0].snapshot}.{made[0].overlay or "none"}"'
+    tag = f'W/"{_name(made[0])}.{made[0].overlay or "none"}"'
     left = (serving.stale_after_hours - (made[0].age_hours or 0.0)) * 3600
     keep = f"private, max-age={min(serving.cache_seconds, int(left))}" if left >= 1 else "private, no-cache"
     headers = {"ETag": tag, "Cache-Control": keep}
     if known is not None and (known.strip() == "*" or tag in [part.strip() for part in known.split(",")]):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=JSON, headers=headers)
+
+
+def _name(made: TopN) -> str:
+    """The snapshot, or both of an interleaved list and what the salt made of them."""
+    if made.canary_snapshot is None:
+        return made.snapshot
+    drafted = zlib.crc32("\n".join(made.items).encode("utf-8", "surrogatepass"))
+    return f"{made.snapshot}+{made.canary_snapshot}-{drafted:08x}"
 
 
 def _add_errors(app: FastAPI) -> None:

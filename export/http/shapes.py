@@ -37,6 +37,8 @@ EXAMPLE: Final[dict[str, Any]] = {
     "is_degraded": False,
     "overlay": "0c5e9d6b7a21",
     "channel": "stable",
+    "teams": None,
+    "canary_snapshot": None,
 }
 BATCH_EXAMPLE: Final[dict[str, Any]] = {"user_ids": ["u-123", "u-124"], "placement": "home", "k": 10}
 ERROR_EXAMPLE: Final[dict[str, Any]] = {
@@ -67,7 +69,9 @@ class ListAnswer(BaseModel):
     segment: str | None
     is_degraded: bool
     overlay: str | None
-    channel: Literal["stable", "canary"]
+    channel: Literal["stable", "canary", "interleaved"]
+    teams: list[Literal["stable", "canary"]] | None
+    canary_snapshot: str | None
 
 
 class BatchAnswer(BaseModel):

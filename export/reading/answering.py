@@ -54,6 +54,12 @@ class Answering:
             for user, ask, hint in questions
         ]
 
+    def beside(self, canary: Reader, questions: Sequence[Question]) -> list[TopN]:
+        """The canary's answers, to be interleaved; none where it has not every placement asked for."""
+        if any(ask.placement not in canary.placements for _, ask, _ in questions):
+            return []
+        return self.answers(canary, "canary", questions)
+
     def without_store(self, questions: Sequence[Question]) -> list[TopN] | None:
         """Answers from what is kept here, None where there is none to one of the questions."""
         may_mix = len(questions) == 1

@@ -14,7 +14,7 @@ from contracts.errors import InputInvalid
 from export.stores.base import Rows
 
 Kind = Literal["personal", "segment", "popular", "last_good"]
-Channel = Literal["stable", "canary"]
+Channel = Literal["stable", "canary", "interleaved"]
 Excluded = Sequence[Collection[str]]
 """Sets of item ids that must not show."""
 LOG: Final = logging.getLogger("larder.lookup")
@@ -32,14 +32,16 @@ class TopN(msgspec.Struct, frozen=True, kw_only=True):
         scores: comparable within the list only.
         reasons: as a shopper reads them.
         sources: names of the sources that the reasons stand for.
-        snapshot: id of the snapshot that all of it comes from.
+        snapshot: id of the snapshot that all of it comes from, or, of an interleaved list, the stable one.
         age_hours: from the end of the day `as_of` (UTC) to the time given by the caller, None where none was given.
         is_stale: whether that is more than the reader's limit, None where no time was given.
         source: whose list it is; `last_good` is one that was kept on this machine, because the store is away.
         segment: the segment that was known for the user, None for a user without one.
         is_degraded: the user may have an own list, but it is damaged or cannot be reached.
         overlay: id of the eligibility overlay that was applied, None without one.
-        channel: whose snapshot it is.
+        channel: whose snapshot it is; `interleaved` is a list of two snapshots, the only answer that is.
+        teams: of an interleaved list, whose item each one is: `stable` (of `snapshot`) or `canary`; None otherwise.
+        canary_snapshot: of an interleaved list, id of the other snapshot; None otherwise.
     """
 
     user_id: str
@@ -58,6 +60,8 @@ class TopN(msgspec.Struct, frozen=True, kw_only=True):
     is_degraded: bool = False
     overlay: str | None = None
     channel: Channel = "stable"
+    teams: list[Literal["stable", "canary"]] | None = None
+    canary_snapshot: str | None = None
 
 
 def age_hours(as_of: dt.date, now: dt.datetime) -> float:

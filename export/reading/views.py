@@ -56,11 +56,20 @@ class View:
     channels: Channels = NONE
 
     def of(self, visitor: str | None) -> tuple[Reader, Channel]:
-        """The snapshot that a visitor reads, and the channel that it is of; stable where nobody is named."""
-        if self.canary is None or visitor is None:
-            return self.stable, "stable"
-        is_canary = is_exposed(visitor, self.channels.salt, self.channels.exposure)
-        return (self.canary, "canary") if is_canary else (self.stable, "stable")
+        """The snapshot that a visitor reads, and the channel that it is of; stable where nobody is named.
+
+        Where lists are interleaved nobody reads the canary alone: see `interleaves`.
+        """
+        is_canary = not self.channels.interleave and self._is_exposed(visitor)
+        return (self.canary, "canary") if is_canary and self.canary is not None else (self.stable, "stable")
+
+    def interleaves(self, visitor: str | None) -> Reader | None:
+        """The canary whose items a visitor reads among the stable ones, None where it reads one snapshot."""
+        return self.canary if self.channels.interleave and self._is_exposed(visitor) else None
+
+    def _is_exposed(self, visitor: str | None) -> bool:
+        known = self.canary is not None and visitor is not None
+        return known and is_exposed(str(visitor), self.channels.salt, self.channels.exposure)
 
 
 class Views:

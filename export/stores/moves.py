@@ -52,7 +52,7 @@ def flip(pointer: Pointer | None, snapshot: str, *, expected: Pointer | None, ac
     _check_servable(pointer, snapshot)
     channels = pointer.channels
     if channels.canary == snapshot:
-        channels = replace(channels, canary="", exposure=0)
+        channels = replace(channels, canary="", exposure=0, interleave=False)
     return replace(
         pointer,
         snapshot=snapshot,
@@ -79,7 +79,7 @@ def rollback(pointer: Pointer | None, *, present: Collection[str], act: Act) -> 
     if not good:
         raise _refused("There is no earlier snapshot to roll back to", pointer, "Run a night that makes a good one.")
     gone = [Retired(snapshot=pointer.snapshot, at=act.at)]
-    channels = replace(pointer.channels, canary="", exposure=0)
+    channels = replace(pointer.channels, canary="", exposure=0, interleave=False)
     if pointer.channels.canary:
         gone.append(Retired(snapshot=pointer.channels.canary, at=act.at, was_current=False))
     if channels.shadow == pointer.snapshot:
@@ -141,7 +141,7 @@ def rollout(pointer: Pointer | None, channels: Channels, *, act: Act) -> Pointer
 
     Raises:
         SnapshotMissing: nothing was published yet.
-        InputInvalid: there is exposure without a canary, or the canary is the current snapshot.
+        InputInvalid: there is exposure without a canary, nothing to interleave, or the canary is the current snapshot.
         PublishRefused: the flip is held and more users would read a canary, or a snapshot was rolled back or is being
             deleted.
     """
@@ -151,6 +151,8 @@ def rollout(pointer: Pointer | None, channels: Channels, *, act: Act) -> Pointer
         return pointer
     if channels.exposure and not channels.canary:
         raise InputInvalid("There is exposure without a canary", where="exposure", todo="Name a canary, or give 0.")
+    if channels.interleave and not channels.exposure:
+        raise InputInvalid("There is nothing to interleave", where="interleave", todo="Give an exposure above 0.")
     if channels.canary == pointer.snapshot:
         raise InputInvalid("The canary is current already", where="canary", todo="Name another snapshot.")
     is_more = channels.exposure > (old.exposure if channels.canary == old.canary else 0)

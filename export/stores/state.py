@@ -75,13 +75,15 @@ class Channels(msgspec.Struct, frozen=True, kw_only=True):
         canary: snapshot that a share of the users reads, empty for none.
         exposure: percent of the users who read the canary.
         shadow: snapshot that is computed and compared, never served; empty for none.
-        salt: changes which users read the canary.
+        salt: changes which users read the canary, and how their lists are interleaved.
+        interleave: whether the exposed users read the canary's items among the stable ones, not instead of them.
     """
 
     canary: str = ""
     exposure: Exposure = 0
     shadow: str = ""
     salt: str = ""
+    interleave: bool = False
 
 
 class Pointer(msgspec.Struct, frozen=True, kw_only=True):

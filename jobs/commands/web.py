@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
+from msgspec.structs import replace
 
 from contracts.errors import InputInvalid, SnapshotMissing
 from jobs.commands.invocation import Answer, Invocation, answer_of, command
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from export.reading.overlay import Flag
     from export.stores.base import Store
-    from export.stores.state import Channels
+    from export.stores.state import Channels, Pointer
 
 PANEL: Final = "Read and serve: the web engineer, the email team"
 CARE: Final = "Care: the on-call engineer"
@@ -122,27 +123,37 @@ def rollout(
     salt: Annotated[
         str | None, typer.Option(help="Another salt draws other users; the canary's id if left out.")
     ] = None,
+    interleave: Annotated[  # noqa: FBT002  typer reads the options from the arguments
+        bool, typer.Option("--interleave", help="Those users read both snapshots' items in one list, told apart.")
+    ] = False,
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "asked for by hand",
 ) -> Answer:
     """Let a share of the users read another snapshot than the current one: one compare-and-swap of the pointer.
 
     Who reads it at 10 % still does at 25 %. At 0 nobody does, and the canary is given up. `larder flip` makes it
-    everybody's.
+    everybody's. With --interleave those users read one list drafted from both, and `larder outcomes` tells which
+    snapshot's items they prefer.
     """
     from export.stores.opening import store_of
     from jobs.paths import layout_of
 
     settings = invocation.settings()
     store = store_of(settings.store, layout_of(settings))
-    channels = _channels(store, exposure, snapshot, shadow, salt)
+    channels = replace(_channels(store, exposure, snapshot, shadow, salt), interleave=interleave)
     at = invocation.now().isoformat(timespec="seconds")
     moved = store.rollout(channels, by=invocation.id, reason=reason, at=at)
-    facts = {"snapshot": moved.snapshot, **msgspec.to_builtins(moved.channels), "last": msgspec.to_builtins(moved.last)}
+    return _answer_of_channels(moved)
+
+
+def _answer_of_channels(moved: Pointer) -> Answer:
+    channels = moved.channels
+    facts = {"snapshot": moved.snapshot, **msgspec.to_builtins(channels), "last": msgspec.to_builtins(moved.last)}
 
     def show(console: Console) -> None:
         from jobs.commands.screens import show_pairs
 
-        canary = f"{channels.exposure} % of the users read {channels.canary}" if channels.canary else "none"
+        how = "the stable list interleaved with " if channels.interleave else ""
+        canary = f"{channels.exposure} % of the users read {how}{channels.canary}" if channels.canary else "none"
         show_pairs(console, {"stable": moved.snapshot, "canary": canary, "shadow": channels.shadow or "none"})
 
     return Answer(facts, show)
