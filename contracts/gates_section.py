@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from contracts.changes_section import Changes
@@ -17,8 +19,10 @@ class Gates(Section, frozen=True):
         min_coverage_users: share of eligible users with a list or a fallback.
         min_full_lists: share of lists as long as asked.
         max_banned: items in lists that must not be there.
-        beat_best_source: the ranker's NDCG at k must not be below its best single source's by more than chance, that is
-            with the whole 95 % interval of the paired difference.
+        beat_best_source: whether the two-stage lists are held against their best single source, by NDCG at k.
+        unearned: what happens where they do not earn their keep. `publish_source` publishes that source's lists instead
+            and warns, unless the whole 95 % interval of the paired difference is above zero; `hold` holds the night
+            where the whole interval is below zero.
         min_ndcg: per placement, an absolute floor on NDCG at k.
         changes: limits on what changes for the users, with yellow and red.
         thresholds: the success thresholds, and the protocols that gate them.
@@ -31,6 +35,7 @@ class Gates(Section, frozen=True):
     min_full_lists: Share = 0.99
     max_banned: Count = 0
     beat_best_source: bool = True
+    unearned: Literal["publish_source", "hold"] = "publish_source"
     min_ndcg: dict[str, Share] = msgspec.field(default_factory=dict)
     changes: Changes = Changes()
     thresholds: Thresholds = Thresholds()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from export.format.manifest import (
     FILE_NAME,
     FORMAT_VERSION,
     ITEMS_NAME,
+    TWO_STAGE,
     FileEntry,
     Manifest,
     PlacementEntry,
@@ -94,11 +95,11 @@ def write_snapshot(
     shards: int,
     reasons: Sequence[str],
     n_eligible_users: int,
+    systems: Mapping[str, str] | None = None,
 ) -> Manifest:
-    """A complete snapshot in `directory`, its manifest written last; what lay there before is gone.
+    """A complete snapshot in the folder `directory`, its manifest written last; what lay there before is gone.
 
     Args:
-        directory: made by this call.
         lists: one row a (user, placement) in any order: user_id, placement, segment, and the parallel lists item_idx,
             scores, reasons (index into `reasons`), anchors (item index or -1). Memory holds a batch and one shard.
         fallbacks: placement, segment, item_idx, scores; each placement has a row for segment `all`.
@@ -107,6 +108,7 @@ def write_snapshot(
         shards: files the records are spread over.
         reasons: source names.
         n_eligible_users: users that should be answered.
+        systems: whose lists those of a placement are, where it is not the two-stage ones.
 
     Raises:
         InputInvalid: a table lacks a column or holds a value that cannot be served, or a user has two lists for one
@@ -117,9 +119,9 @@ def write_snapshot(
     files, seen, segments = _write_lists(directory, lists, content, shards)
     items_data = encode_items(content.items.items(), len(content.known))
     files[ITEMS_NAME] = _write(directory / ITEMS_NAME, items_data, len(content.items))
-    n_fallbacks = sum(map(len, content.fallbacks.values()))
-    files[FALLBACKS_NAME] = _write(directory / FALLBACKS_NAME, encode_fallbacks(content.fallbacks), n_fallbacks)
-    manifest = _manifest(content, seen, segments, files, as_of, n_eligible_users)
+    n_lists = sum(map(len, content.fallbacks.values()))
+    files[FALLBACKS_NAME] = _write(directory / FALLBACKS_NAME, encode_fallbacks(content.fallbacks), n_lists)
+    manifest = _manifest(content, seen, segments, files, as_of, n_eligible_users, systems or {})
     replace_bytes(directory / FILE_NAME, manifest.encode())
     return manifest
 
@@ -144,9 +146,13 @@ def _manifest(
     files: dict[str, FileEntry],
     as_of: dt.date,
     n_eligible_users: int,
+    systems: Mapping[str, str],
 ) -> Manifest:
     shards = [entry.records for name, entry in files.items() if name not in {ITEMS_NAME, FALLBACKS_NAME}]
-    placements = {name: _placement(seen.lengths.get(i, Counter())) for name, i in content.placements.items()}
+    placements = {
+        name: _placement(seen.lengths.get(i, Counter()), systems.get(name, TWO_STAGE))
+        for name, i in content.placements.items()
+    }
     return Manifest(
         format_version=FORMAT_VERSION,
         as_of=as_of,
@@ -164,8 +170,9 @@ def _manifest(
     ).sealed()
 
 
-def _placement(lengths: Counter[int]) -> PlacementEntry:
-    return PlacementEntry(lists=lengths.total(), length=max(lengths, default=0), shortest=min(lengths, default=0))
+def _placement(lengths: Counter[int], system: str) -> PlacementEntry:
+    longest, shortest = max(lengths, default=0), min(lengths, default=0)
+    return PlacementEntry(lists=lengths.total(), length=longest, shortest=shortest, system=system)
 
 
 def _write_lists(

@@ -13,6 +13,7 @@ from contracts.settings import Settings
 from export.reading.answers import age_hours
 from export.stores.opening import store_of
 from jobs import lake
+from jobs.evaluation import choosing
 from jobs.ingest.landed import landed_days
 from jobs.paths import layout_of
 
@@ -42,6 +43,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         age_hours: since the end of the day the served lists are as of.
         is_stale: whether that is more than `store.stale_after_hours`.
         held: why the next flip is held, empty if it is not.
+        unearned: why a placement serves a source's lists instead of the two-stage ones, one sentence each.
         history: the last moves of the pointer, oldest first.
     """
 
@@ -51,6 +53,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     age_hours: float | None
     is_stale: bool
     held: str
+    unearned: list[str]
     snapshots: list[str]
     holdings: list[Holding]
     history: list[dict[str, Any]]
@@ -67,6 +70,7 @@ def status(settings: Settings, *, now: dt.datetime) -> Status:
     pointer = store.pointer()
     as_of = dt.date.fromisoformat(pointer.snapshot[:10]) if pointer else None
     age = age_hours(as_of, now) if as_of else None
+    choices = choosing.read(layout, as_of) if as_of else None
     return Status(
         root=str(layout.root),
         snapshot=pointer.snapshot if pointer else None,
@@ -74,6 +78,7 @@ def status(settings: Settings, *, now: dt.datetime) -> Status:
         age_hours=round(age, 1) if age is not None else None,
         is_stale=age is not None and age > settings.store.stale_after_hours,
         held=pointer.held if pointer else "",
+        unearned=[f"{choice.placement}: {choice.note}" for choice in choices.unearned] if choices else [],
         snapshots=store.snapshots(),
         holdings=holdings(layout),
         history=[msgspec.to_builtins(event) for event in store.history(_HISTORY_LINES)],

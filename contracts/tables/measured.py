@@ -6,7 +6,7 @@ from typing import Final
 
 from contracts.tables.schema import AS_OF, Column, Table
 
-_TAKEN: Final = ("top_n_lists.item_idx", "interactions.n_purchases")
+_TAKEN: Final = ("candidates.item_idx", "interactions.n_purchases")
 _CUT: Final = Column("cut", "date", "First day of the window that was predicted.")
 _PLACEMENT: Final = Column("placement", "string", "Placement, which says whether repeats count.")
 _LOW: Final = Column("low", "double", "Lower end of the 95 % interval.", nullable=True)

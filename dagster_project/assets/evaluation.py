@@ -1,4 +1,4 @@
-"""How good tonight's lists would have been, and whether they may be published."""
+"""What tonight's lists change, and whether they may be published."""
 
 from __future__ import annotations
 
@@ -9,29 +9,17 @@ import dagster as dg
 from contracts import tables
 from dagster_project import metadata
 from dagster_project.assets.features import item_arrays
-from dagster_project.assets.ingest import histories, interactions, items, users
-from dagster_project.assets.ranking import examples, fallback_lists, ranker, staged_snapshot, top_n_lists
+from dagster_project.assets.holdout import choice, metrics
+from dagster_project.assets.ingest import histories, items, users
+from dagster_project.assets.ranker import ranker
+from dagster_project.assets.ranking import fallback_lists, staged_snapshot, top_n_lists
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import step
-from jobs.evaluation import check_gates, evaluate_holdout
+from jobs.evaluation import check_gates
 from jobs.publishing import measure_changes
 
 GROUP: Final = "evaluation"
-
-
-@step(
-    deps=[examples, ranker, top_n_lists, interactions, histories],
-    group=GROUP,
-    kinds={"spark", "delta"},
-    table=tables.METRICS,
-)
-def metrics(
-    context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
-) -> dg.MaterializeResult[Any]:
-    """NDCG, recall, hit rate, coverage and novelty on the newest past window, beside naive references."""
-    report = evaluate_holdout.run(spark.session(), settings.load(), as_of=as_of(context))
-    return dg.MaterializeResult(metadata=metadata.of_report(report, rows="metrics_written"))
 
 
 @step(deps=[staged_snapshot], group=GROUP, kinds={"python", "delta"}, table=tables.CHANGES)
@@ -42,7 +30,19 @@ def changes(context: dg.AssetExecutionContext, settings: SettingsResource) -> dg
 
 
 @step(
-    deps=[metrics, changes, staged_snapshot, top_n_lists, fallback_lists, items, users, histories, item_arrays, ranker],
+    deps=[
+        metrics,
+        choice,
+        changes,
+        staged_snapshot,
+        top_n_lists,
+        fallback_lists,
+        items,
+        users,
+        histories,
+        item_arrays,
+        ranker,
+    ],
     group=GROUP,
     kinds={"spark", "json"},
 )
@@ -54,4 +54,4 @@ def blessing(
     return dg.MaterializeResult(metadata=metadata.of_report(report))
 
 
-ASSETS: Final = (metrics, changes, blessing)
+ASSETS: Final = (changes, blessing)

@@ -14,7 +14,8 @@ from dagster_project.assets.features import item_features, user_features
 from dagster_project.assets.ingest import histories, item_vocabulary, items, user_vocabulary, users
 from dagster_project.assets.models import als
 from dagster_project.assets.outcomes import slots
-from dagster_project.assets.ranking import fallback_lists, ranker, staged_snapshot
+from dagster_project.assets.ranker import ranker
+from dagster_project.assets.ranking import fallback_lists, staged_snapshot
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource
 from dagster_project.steps import step

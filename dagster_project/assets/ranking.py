@@ -1,4 +1,4 @@
-"""The ranker, what it scores, and the lists that come of it."""
+"""What the ranker scores, and the lists that come of it."""
 
 from __future__ import annotations
 
@@ -11,30 +11,20 @@ from contracts import tables
 from dagster_project import metadata
 from dagster_project.assets.candidates import candidates
 from dagster_project.assets.features import item_arrays, item_features, user_features
-from dagster_project.assets.ingest import histories, interactions, items, users
+from dagster_project.assets.holdout import choice
+from dagster_project.assets.ingest import histories, items, users
 from dagster_project.assets.models import neighbours
+from dagster_project.assets.ranker import ranker
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
-from dagster_project.steps import files_spec, step, step_of_many, table_spec
+from dagster_project.steps import step, step_of_many, table_spec
 from jobs.publishing import stage_snapshot
 from jobs.ranking import rank_candidates, rerank_lists
-from jobs.training import train_ranker as ranker_job
 
 GROUP: Final = "ranking"
 
-examples: Final = table_spec(tables.EXAMPLES, group=GROUP)
-ranker: Final = files_spec("ranker", "LightGBM lambdarank, two boosters a placement.", group=GROUP, kinds={"lightgbm"})
 top_n_lists: Final = table_spec(tables.TOP_N_LISTS, group=GROUP)
 fallback_lists: Final = table_spec(tables.FALLBACK_LISTS, group=GROUP)
-
-
-@step_of_many(specs=[examples, ranker], deps=[candidates, interactions, histories, items, users])
-def train_ranker(
-    context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
-) -> Iterator[dg.MaterializeResult[Any]]:
-    """Past candidates with what followed, and the ranker that learned from them."""
-    report = ranker_job.run(spark.session(), settings.load(), as_of=as_of(context))
-    yield from metadata.results(report, {"examples": "examples", "ranker": None})
 
 
 @step(
@@ -51,7 +41,9 @@ def ranked(
     return dg.MaterializeResult(metadata=metadata.of_report(report, rows="lists_ranked"))
 
 
-@step_of_many(specs=[top_n_lists, fallback_lists], deps=[ranked, neighbours, item_arrays, histories, users])
+@step_of_many(
+    specs=[top_n_lists, fallback_lists], deps=[ranked, candidates, choice, neighbours, item_arrays, histories, users]
+)
 def rerank(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
@@ -68,4 +60,4 @@ def staged_snapshot(context: dg.AssetExecutionContext, settings: SettingsResourc
     return dg.MaterializeResult(metadata=metadata.of_report(report))
 
 
-ASSETS: Final = (train_ranker, ranked, rerank, staged_snapshot)
+ASSETS: Final = (ranked, rerank, staged_snapshot)

@@ -16,6 +16,7 @@ FORMAT_VERSION: Final = 1
 FILE_NAME: Final = "manifest.json"
 ITEMS_NAME: Final = "items.bin"
 FALLBACKS_NAME: Final = "fallbacks.msgpack"
+TWO_STAGE: Final = "two_stage"
 EVERYONE: Final = "all"
 """The segment whose fallback list is the popular one."""
 
@@ -34,18 +35,20 @@ class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     records: int
 
 
-class PlacementEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class PlacementEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """One placement of a snapshot.
 
     Attributes:
         lists: users with a list of their own.
         length: items of the longest list.
         shortest: items of the shortest list.
+        system: whose lists they are: `two_stage`, or the source that was published instead.
     """
 
     lists: int
     length: int
     shortest: int
+    system: str = TWO_STAGE
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

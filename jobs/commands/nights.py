@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from jobs.commands.progress import NightProgress
 
-METRICS: Final = "metrics"
+METRICS: Final = "evaluate_holdout"
 GATES: Final = "blessing"
 
 

@@ -17,6 +17,8 @@ def show_status(console: Console, found: Status) -> None:
         console.print(f"Served now: [bold]{found.snapshot}[/], {found.age_hours} hours after its day,{stale}")
     if found.held:
         console.print(f"[bold red]The next flip is held:[/] {found.held}. `larder release` lifts it.")
+    for note in found.unearned:
+        console.print(f"[bold yellow]Not the two-stage lists:[/] {note}", soft_wrap=True)
     rows = [
         (h.kind, h.name, str(h.first or ("yes" if h.is_there else "-")), str(h.last or ""))
         for h in found.holdings

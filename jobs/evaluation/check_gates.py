@@ -20,7 +20,9 @@ from export.format.manifest import Manifest, read_manifest
 from features.catalogue import ALL_USERS
 from features.coverage import users_without_any
 from jobs import storage
+from jobs.evaluation import choosing
 from jobs.evaluation.change_gates import change_gates, rows_of
+from jobs.evaluation.choosing import Choice
 from jobs.evaluation.gates import Gate, Level, as_facts, as_text, at_least, counts, numbers, of_level
 from jobs.evaluation.metric_tables import Numbers
 from jobs.kernels.list_checks import faults
@@ -29,7 +31,7 @@ from jobs.paths import layout_of
 from jobs.publishing.stage_snapshot import staged
 from jobs.training.build_features import catalogue_as_of
 from jobs.training.train_ranker import window_cuts
-from models.measures import FULL, MINUS, OURS, SOURCE
+from models.measures import FULL, OURS
 
 FORBIDDEN: Final = ("unknown", "not_recommendable", "already_bought", "repeated")
 
@@ -46,7 +48,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     manifest = _staged_manifest(layout, as_of)
     gates = [
         *_list_gates(spark, settings, layout, as_of),
-        *_quality_gates(spark, settings, layout, as_of),
+        *_quality_gates(spark, settings, layout, manifest, as_of),
         *change_gates(rows_of(layout, as_of, manifest.snapshot_id), list(settings.placements), settings.gates.changes),
     ]
     path = _sign(layout, manifest, gates, as_of)
@@ -120,33 +122,38 @@ def _segments_covered(spark: SparkSession, layout: Layout, settings: Settings, a
     return {placement: segments for placement, segments in covered.items() if ALL_USERS not in segments}
 
 
-def _quality_gates(spark: SparkSession, settings: Settings, layout: Layout, as_of: dt.date) -> Iterator[Gate]:
+def _quality_gates(
+    spark: SparkSession, settings: Settings, layout: Layout, manifest: Manifest, as_of: dt.date
+) -> Iterator[Gate]:
     """Gates on the holdout. A shop too young to hold a window out passes, unless a floor was asked for."""
     wanted, metric = settings.gates, f"ndcg_{settings.evaluation.k}"
     has_holdout = len(window_cuts(settings, as_of)) > 1
     rows = storage.read_as_of(spark, layout, tables.METRICS, as_of).collect() if has_holdout else []
     measured = Numbers(row.asDict() for row in rows)
-    for placement in settings.placements:
-        if wanted.beat_best_source and has_holdout:
-            yield _beats_best_source(measured, placement, settings, metric)
+    if wanted.beat_best_source and has_holdout:
+        for choice in choosing.choose([row.asDict() for row in rows], settings, as_of=as_of).placements:
+            yield _earns_its_keep(choice, manifest.placements[choice.placement].system, settings)
     for placement, floor in sorted(wanted.min_ndcg.items()):
         row = measured.row(FULL, placement, OURS, metric)
         yield at_least(f"min_{metric}", placement, math.nan if row is None else row["value"], floor, "")
 
 
-def _beats_best_source(metrics: Numbers, placement: str, settings: Settings, metric: str) -> Gate:
-    """Red where the best source is ahead by more than chance: the whole interval of the difference is below zero."""
-    found = [(s, metrics.row(FULL, placement, MINUS + SOURCE + s, metric)) for s in settings.candidates.sources]
-    measured = [(row["value"], source, row) for source, row in found if row is not None]
-    name = "beats_best_source"
-    if not measured:
-        return Gate(name=name, placement=placement, value=None, limit=0.0, level="red", note="no metric was written")
-    value, source, row = min(measured, key=lambda entry: (entry[0], entry[1]))
-    high = value if row["high"] is None else row["high"]
-    low = value if row["low"] is None else row["low"]
-    note = f"{metric} of the two-stage lists minus that of source {source}, 95 % of it from {low:.4f} to {high:.4f}"
-    level: Level = "green" if high >= 0 else "red"
-    return Gate(name=name, placement=placement, value=value, limit=0.0, level=level, note=note)
+def _earns_its_keep(choice: Choice, staged_system: str, settings: Settings) -> Gate:
+    """Yellow where a source's lists are published instead; red where the night is held, or was staged otherwise."""
+    name, value = "beats_best_source", choice.value
+    if value is None or choice.high is None:
+        note = "no metric was written"
+        return Gate(name=name, placement=choice.placement, value=None, limit=0.0, level="red", note=note)
+    if staged_system != choice.system:
+        note = f"those of {staged_system} are staged, those of {choice.system} were chosen: rerank and stage again"
+        return Gate(name=name, placement=choice.placement, value=value, limit=0.0, level="red", note=note)
+    if settings.gates.unearned == "publish_source":
+        level: Level = "green" if choice.system == OURS else "yellow"
+        return Gate(
+            name=name, placement=choice.placement, value=value, limit=None, warns_at=0.0, level=level, note=choice.note
+        )
+    level = "green" if choice.high >= 0 else "red"
+    return Gate(name=name, placement=choice.placement, value=value, limit=0.0, level=level, note=choice.note)
 
 
 def _staged_manifest(layout: Layout, as_of: dt.date) -> Manifest:

@@ -15,7 +15,7 @@ from contracts.settings import Settings
 from features.user_rows import with_candidates
 from jobs import storage
 from jobs.artifacts import SharedFolder
-from jobs.evaluation import metric_tables
+from jobs.evaluation import choosing, metric_tables
 from jobs.evaluation.measure import Measured, among, measure, metric_rows, to_frame, truth_frame
 from jobs.kernels.blocks import candidates_of
 from jobs.kernels.ranking import Boosters, rank
@@ -29,7 +29,7 @@ from models.measures import FULL, MINUS, OURS, Row
 
 
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
-    """The table `metrics` as of a date: lists of the newest window's cut, by a ranker that never saw that window.
+    """The table `metrics` as of a date, by a ranker that never saw the newest window, and whose lists are published.
 
     With a single past window nothing can be held out: no metrics are written, and `details` says so.
 
@@ -40,6 +40,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     started = time.perf_counter()
     cuts = window_cuts(settings, as_of)
     if len(cuts) < 2:  # noqa: PLR2004 - one to hold out, one to learn from
+        choosing.write(layout_of(settings), choosing.choose([], settings, as_of=as_of))
         note = f"the only past window begins after {cuts[0]}; nothing is held out"
         return JobReport(
             job="evaluate_holdout", as_of=as_of, details={"note": note}, seconds=time.perf_counter() - started
@@ -47,6 +48,8 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     cut, days = cuts[0] + dt.timedelta(days=1), min(settings.evaluation.days, (as_of - cuts[0]).days)
     rows, measured = _measure(spark, settings, as_of=as_of, cut=cut, days=days)
     written = storage.replace_as_of(layout_of(settings), tables.METRICS, to_frame(spark, rows), as_of)
+    choices = choosing.choose(rows, settings, as_of=as_of)
+    choosing.write(layout_of(settings), choices)
     parts = metric_tables.sections(rows, measured.plan)
     return JobReport(
         job="evaluate_holdout",
@@ -57,6 +60,8 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
             "cut": cut.isoformat(),
             "days": days,
             "references_left_out": measured.left_out,
+            "systems": choices.systems,
+            "warnings": [f"{choice.placement}: {choice.note}" for choice in choices.unearned],
             "table": metric_tables.as_text(parts),
         },
         seconds=time.perf_counter() - started,

@@ -160,7 +160,7 @@ def _rows(table: pa.Table, plan: Plan, settings: Settings, n_recommendable: int)
     number_keys, list_keys = measuring.keys(plan)
     numbers = _matrix(table, "numbers").astype(np.float64)
     tops = _matrix(table, "tops").reshape(table.num_rows, len(list_keys), plan.k)
-    all_keys, values = _with_differences(number_keys, numbers, f"ndcg_{plan.k}")
+    all_keys, values = with_differences(number_keys, numbers, f"ndcg_{plan.k}")
     rows = means(all_keys, values, resamples=settings.evaluation.resamples, seed=settings.seed)
     rows += _pooled(table, plan, dict(zip(number_keys, numbers.T, strict=True)))
     return rows + _spread(list_keys, tops, dict(zip(number_keys, numbers.T, strict=True)), plan, n_recommendable)
@@ -170,7 +170,7 @@ def _matrix(table: pa.Table, column: str) -> np.ndarray:
     return flat(table[column])[1].reshape(table.num_rows, -1)
 
 
-def _with_differences(keys: list[Key], numbers: Float64, metric: str) -> tuple[list[Key], Float64]:
+def with_differences(keys: list[Key], numbers: Float64, metric: str) -> tuple[list[Key], Float64]:
     """The numbers with one more column for each other system: ours minus it, user by user."""
     place = {key: column for column, key in enumerate(keys)}
     others = [key for key in keys if key.metric == metric and key.system != OURS]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -20,12 +19,13 @@ from contracts.parity_section import Parity
 from contracts.report import JobReport
 from contracts.settings import Settings
 from export.durable import replace_json
-from export.format.manifest import read_manifest
+from export.format.manifest import TWO_STAGE, read_manifest
 from export.stores.base import Reader, UserLists
 from export.stores.opening import store_of
 from export.stores.prefetching import find_all
 from jobs.paths import layout_of
 from jobs.publishing import parity_tables
+from jobs.publishing.parity_tally import Tally, examples
 from jobs.publishing.stage_snapshot import staged
 from models import ranker
 from models.parity import factors, features, stages
@@ -36,48 +36,10 @@ from models.parity.stages import PlainContext
 from models.ragged import Float32
 
 BLOCK_USERS: Final = 100
-MAX_TOLD: Final = 1000
-"""Differences in the report."""
-N_EXAMPLES: Final = 3
-"""Of them in an error."""
 TAKEN_OVER: Final = (
     "histories, features of users and items, which items the sources proposed with rank and score (but scores of ALS), "
     "the trees of the boosters, anchors of reasons, fallback lists, how many lists showed each item"
 )
-
-
-@dataclass(slots=True)
-class Tally:
-    """What was found so far.
-
-    Attributes:
-        differing: users with a difference.
-        by_what: how many differences of each kind.
-    """
-
-    n_users: int = 0
-    n_lists: int = 0
-    n_places: int = 0
-    n_tied: int = 0
-    differing: set[str] = field(default_factory=set)
-    by_what: Counter[str] = field(default_factory=Counter)
-    told: list[Difference] = field(default_factory=list)
-
-    @property
-    def rows(self) -> dict[str, int]:
-        """The counts of a report."""
-        return {
-            "users_checked": self.n_users, "lists_checked": self.n_lists, "places_checked": self.n_places,
-            "users_differing": len(self.differing), "differences": self.by_what.total(), "places_tied": self.n_tied,
-        }  # fmt: skip
-
-    def add(self, differences: Iterable[Difference]) -> None:
-        """Counts differences, and keeps the first of them."""
-        for difference in differences:
-            self.differing.add(difference.user_id)
-            self.by_what[difference.what] += 1
-            if len(self.told) < MAX_TOLD:
-                self.told.append(difference)
 
 
 def run(settings: Settings, *, as_of: dt.date) -> JobReport:
@@ -110,7 +72,7 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
         details={
             "snapshot": reader.id,
             "differences": str(path),
-            "examples": _examples(tally.told) or "none",
+            "examples": examples(tally.told) or "none",
             "taken_over": TAKEN_OVER,
         },
         seconds=time.perf_counter() - started,
@@ -120,7 +82,7 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
 def _held(tally: Tally, reader: Reader, limits: Parity, path: Path) -> HeldByGate:
     return HeldByGate(
         f"The lists of {len(tally.differing)} of {tally.n_users} users in {reader.id} are not what they are when "
-        f"made again; the limit is {limits.max_users_differing}: {_examples(tally.told)}.",
+        f"made again; the limit is {limits.max_users_differing}: {examples(tally.told)}.",
         where=str(path),
         todo="The previous snapshot stays current. See `parity is red` in docs/runbook.md; limits: [gates.parity].",
     )
@@ -146,7 +108,8 @@ def _check(settings: Settings, layout: Layout, as_of: dt.date, reader: Reader, t
     shop = parity_tables.shop_of(settings, layout, as_of)
     users = parity_tables.drawn(layout, as_of, n=settings.gates.parity.users, seed=settings.seed)
     found = dict(zip(users.values(), find_all(reader, list(users.values())), strict=True))
-    kitchen = SecondKitchen.of(settings, layout, as_of, shop)
+    systems = {name: entry.system for name, entry in reader.manifest.placements.items()}
+    kitchen = SecondKitchen.of(settings, layout, as_of, shop, systems)
     people = parity_tables.people(layout, as_of, users, n_items=shop.n_items, n_sources=len(shop.sources))
     expected = set()
     while block := list(islice(people, BLOCK_USERS)):
@@ -167,6 +130,7 @@ class SecondKitchen:
         boosters: by placement.
         models: user and item factors by source.
         exploring: by placement.
+        systems: by placement, whose lists the snapshot says they are.
     """
 
     settings: Settings
@@ -174,9 +138,12 @@ class SecondKitchen:
     boosters: dict[str, lgb.Booster]
     models: dict[str, factors.Factors]
     exploring: dict[str, Exploring]
+    systems: dict[str, str]
 
     @classmethod
-    def of(cls, settings: Settings, layout: Layout, as_of: dt.date, shop: Shop) -> SecondKitchen:
+    def of(
+        cls, settings: Settings, layout: Layout, as_of: dt.date, shop: Shop, systems: dict[str, str]
+    ) -> SecondKitchen:
         """The boosters that serve and the factors of a date."""
         folder = layout.artifact("ranker", as_of)
         boosters = {name: ranker.load(folder, f"night-{name}") for name in settings.placements}
@@ -187,7 +154,7 @@ class SecondKitchen:
         explored = {
             name: exploring(settings.exploration, shop, name, shown, seed=settings.seed) for name in settings.placements
         }
-        return cls(settings, shop, boosters, models, explored)
+        return cls(settings, shop, boosters, models, explored, systems)
 
     def check(self, people: Sequence[Person], found: dict[str, UserLists | None], tally: Tally) -> None:
         """Counts how the lists of a block of users differ."""
@@ -216,6 +183,11 @@ class SecondKitchen:
             )
             for person in people
         ]
+        system = self.systems.get(name, TWO_STAGE)
+        if system != TWO_STAGE:
+            for context in contexts:
+                yield context.person, stages.of_source(context, self.shop.sources.index(system)), context
+            return
         ranked = [
             [at for at, item in enumerate(context.person.items.tolist()) if stages.is_ranked(item, context)]
             for context in contexts
@@ -284,15 +256,3 @@ def _fallbacks(lists: dict[tuple[str, str], Any], reader: Reader, shop: Shop) ->
                 expected=str(expected[position - 1] if position else len(expected)),
                 found=str(rows.items[position - 1] if position else f"{len(rows.items)} of {owner}"),
             )  # fmt: skip
-
-
-def _examples(told: list[Difference]) -> str:
-    """One difference of each of the first users, as text."""
-    first: dict[str, Difference] = {}
-    for one in told:
-        first.setdefault(one.user_id, one)
-    return "; ".join(
-        f"{one.user_id}, {one.placement or 'all placements'}, place {one.position}: {one.what} {one.expected} was "
-        f"expected, {one.found} found"
-        for one in list(first.values())[:N_EXAMPLES]
-    )

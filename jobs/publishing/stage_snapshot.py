@@ -15,6 +15,7 @@ from contracts.report import JobReport
 from contracts.settings import Settings
 from export.snapshot import write_snapshot
 from jobs import lake
+from jobs.evaluation import choosing
 from jobs.paths import layout_of
 
 LIST_COLUMNS = ("user_id", "placement", "segment", "item_idx", "scores", "reasons", "anchors")
@@ -32,6 +33,8 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
     layout = layout_of(settings)
     directory = staged(layout, as_of)
     shutil.rmtree(directory, ignore_errors=True)
+    choices = choosing.read(layout, as_of)
+    systems = choices.systems if choices else {}
     manifest = write_snapshot(
         directory,
         lists=lake.batches(layout, tables.TOP_N_LISTS, as_of, LIST_COLUMNS),
@@ -41,6 +44,7 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
         shards=settings.store.shards,
         reasons=settings.reasons,
         n_eligible_users=sum(batch.num_rows for batch in lake.batches(layout, tables.USERS, as_of, ("user_idx",))),
+        systems=systems,
     )
     n_bytes = sum(entry.bytes for entry in manifest.files.values())
     return JobReport(
@@ -48,7 +52,12 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
         as_of=as_of,
         rows={"users": manifest.n_users, **{f"{p}_lists": entry.lists for p, entry in manifest.placements.items()}},
         numbers={"snapshot_bytes": float(n_bytes), "bytes_per_user": n_bytes / max(manifest.n_users, 1)},
-        details={"snapshot": manifest.snapshot_id, "manifest_sha256": manifest.sha256, "directory": str(directory)},
+        details={
+            "snapshot": manifest.snapshot_id,
+            "manifest_sha256": manifest.sha256,
+            "directory": str(directory),
+            "systems": {name: entry.system for name, entry in manifest.placements.items()},
+        },
         seconds=time.perf_counter() - started,
     )
 

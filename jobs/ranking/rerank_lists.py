@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from contracts import tables
 from contracts.exploration_section import EXPLORED
@@ -14,9 +15,11 @@ from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import storage
 from jobs.artifacts import SharedFolder
+from jobs.evaluation import choosing
 from jobs.kernels.blocks import Kitchen
 from jobs.kernels.exploring import Exploring
 from jobs.kernels.lists import popular_order, rerank
+from jobs.kernels.single_source import ranked_by_source
 from jobs.kitchens import kitchen_of, users_of
 from jobs.paths import layout_of
 from jobs.ranking import count_exposure
@@ -27,12 +30,15 @@ from models import artifact
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
     """The tables `top_n_lists` and `fallback_lists` as of a date.
 
+    Where the holdout chose a source for a placement, its lists are that source's, through the same stages.
+
     Raises:
         InputMissing: ranked lists or artifacts of that date are missing.
     """
     started = time.perf_counter()
     layout = layout_of(settings)
-    ranked = storage.read_as_of(spark, layout, tables.RANKED, as_of)
+    choices = choosing.read(layout, as_of)
+    ranked = chosen(spark, settings, choices.systems if choices else {}, as_of=as_of)
     rows = list_frame(spark, settings, ranked, as_of=as_of)
     n_lists = storage.replace_as_of(layout, tables.TOP_N_LISTS, rows, as_of)
     fallbacks = fallback_rows(kitchen_of(spark, settings, layout, as_of), settings)
@@ -43,8 +49,26 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
         job="rerank_lists",
         as_of=as_of,
         rows={"lists_written": n_lists, "fallback_lists_written": n_fallbacks},
+        details={
+            "systems": choices.systems if choices else "two_stage: the holdout of the night was not evaluated",
+            "warnings": [f"{choice.placement}: {choice.note}" for choice in choices.unearned] if choices else [],
+        },
         seconds=time.perf_counter() - started,
     )
+
+
+def chosen(spark: SparkSession, settings: Settings, systems: dict[str, str], *, as_of: dt.date) -> DataFrame:
+    """Rows like `ranked`, those of a placement that publishes a source's lists replaced by them."""
+    layout, sources = layout_of(settings), settings.candidates.sources
+    ranked = storage.read_as_of(spark, layout, tables.RANKED, as_of)
+    replaced = {name: system for name, system in systems.items() if system in sources}
+    if not replaced:
+        return ranked
+    candidates = storage.read_as_of(spark, layout, tables.CANDIDATES, as_of)
+    rows = ranked.where(~F.col("placement").isin(list(replaced)))
+    for name, source in replaced.items():
+        rows = rows.unionByName(ranked_by_source(candidates, len(sources), sources.index(source), name))
+    return rows
 
 
 def list_frame(spark: SparkSession, settings: Settings, ranked: DataFrame, *, as_of: dt.date) -> DataFrame:

@@ -55,6 +55,14 @@ def scored(context: PlainContext, candidates: Sequence[int], scores: Sequence[fl
     ]
 
 
+def of_source(context: PlainContext, source: int) -> list[Entry]:
+    """What one source proposed, in its order, one over the place as its score, where its lists are published."""
+    person = context.person
+    ranked = ((int(person.ranks[at][source]), int(item)) for at, item in enumerate(person.items.tolist()))
+    proposed = sorted((rank, item) for rank, item in ranked if rank > 0)
+    return [Entry(item, 1 / place, source) for place, (_, item) in enumerate(proposed, start=1)]
+
+
 def may_show(item: int, context: PlainContext) -> bool:
     """Whether the item may be in this user's list."""
     return context.shop.allowed[item] and (context.may_repeat or item not in context.person.bought)

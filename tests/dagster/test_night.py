@@ -35,6 +35,7 @@ def test_a_night_runs_every_job_once(kitchen: Any, settings: Settings) -> None:
         ("validate_table:items", "build_features"),
         ("build_features", "train_als"),
         ("train_ranker", "rank_candidates"),
+        ("evaluate_holdout", "rerank_lists"),
         ("validate_table:top_n_lists", "check_gates"),
         ("stage_snapshot", "check_gates"),
         ("stage_snapshot", "measure_changes"),

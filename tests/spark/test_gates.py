@@ -59,8 +59,8 @@ class Night:
         monkeypatch.setattr(check_gates, "catalogue_as_of", lambda *_: (None, self._frame_of_users()))
         monkeypatch.setattr(check_gates, "kitchen_of", lambda *_: self._kitchen())
         (self.root / "staging" / AS_OF.isoformat()).mkdir(parents=True)
-        manifest = SimpleNamespace(sha256=MANIFEST_SHA256, snapshot_id="tonight")
-        monkeypatch.setattr(check_gates, "read_manifest", lambda _: manifest)
+        self.systems = dict.fromkeys(PLACEMENTS, "two_stage")
+        monkeypatch.setattr(check_gates, "read_manifest", lambda _: self._manifest())
         self.changes: dict[str, float] = {}
         monkeypatch.setattr(check_gates, "rows_of", lambda *_: self._changes())
 
@@ -95,6 +95,10 @@ class Night:
             "metrics": ROW_DDL,
         }[table.name]
         return self.spark.createDataFrame(self.rows[table.name], ddl)
+
+    def _manifest(self) -> SimpleNamespace:
+        staged = {name: SimpleNamespace(system=system) for name, system in self.systems.items()}
+        return SimpleNamespace(sha256=MANIFEST_SHA256, snapshot_id="tonight", placements=staged)
 
     def _changes(self) -> list[dict[str, Any]]:
         about = {"channel": "stable", "before": "yesterday" if self.changes else "", "after": "tonight"}
@@ -165,7 +169,7 @@ def test_every_red_gate_is_named(night: Night) -> None:
     night.rows["top_n_lists"] = [("home", 1, [0]), *GOOD[1:]]
     night.rows["metrics"] = [*METRICS[:-1], _metric("discover", "two_stage_minus_source_popular", -0.04, -0.06, -0.02)]
     with pytest.raises(HeldByGate) as held:
-        night.check()
+        night.check(unearned="hold")
     assert "coverage_users of discover is 0.666667, the limit is 1 (1 of 3 users" in held.value.what
     assert "full_lists of home is 0.5, the limit is 0.99 (1 of 2 lists)" in held.value.what
     assert "beats_best_source of discover is -0.04, the limit is 0 " in held.value.what
@@ -173,10 +177,32 @@ def test_every_red_gate_is_named(night: Night) -> None:
     assert "coverage_users of home" not in held.value.what
 
 
+@pytest.mark.parametrize("interval", [(-0.04, -0.06, -0.02), (0.01, -0.01, 0.03)])
+def test_lists_that_do_not_beat_a_source_are_replaced_and_told(night: Night, interval: tuple[float, ...]) -> None:
+    """The source's lists are staged and chosen: yellow, and the report says whose they are; nothing is held."""
+    night.rows["metrics"] = [*METRICS[:-1], _metric("discover", "two_stage_minus_source_popular", *interval)]
+    night.systems["discover"] = "popular"
+    report = night.check()
+    assert report.rows["gates_yellow"] == 1
+    (warning,) = report.details["warnings"]
+    assert warning.startswith("beats_best_source of discover is ")
+    assert "the lists of source popular are published" in warning
+    assert night.verdict["verdict"] == "blessed"
+
+
+def test_staged_lists_are_those_that_were_chosen(night: Night) -> None:
+    """The holdout chose a source after the two-stage lists were staged: the night is held."""
+    night.rows["metrics"] = [*METRICS[:-1], _metric("discover", "two_stage_minus_source_popular", -0.04, -0.06, -0.02)]
+    with pytest.raises(HeldByGate, match="those of two_stage are staged, those of popular were chosen"):
+        night.check()
+
+
 def test_a_source_ahead_by_chance_does_not_hold_the_night(night: Night) -> None:
-    """The difference is below zero, its interval is not."""
+    """The difference is below zero, its interval is not; with `hold` the two-stage lists are published all the same."""
     night.rows["metrics"] = [*METRICS[:-1], _metric("discover", "two_stage_minus_source_popular", -0.01, -0.03, 0.01)]
-    assert night.check().numbers["discover_beats_best_source"] == -0.01
+    report = night.check(unearned="hold")
+    assert report.numbers["discover_beats_best_source"] == -0.01
+    assert "gates_yellow" not in report.rows
 
 
 def test_what_was_not_measured_is_red(night: Night) -> None:
