@@ -102,9 +102,14 @@ def backtest(
     ],
     days: Annotated[int, typer.Option(min=1, help="Days from the cut on that are predicted.")] = 28,
     k: Annotated[int, typer.Option("-k", min=1, help="Cutoff of the headline metrics.")] = 10,
+    cuts: Annotated[int, typer.Option(min=1, help="Cuts measured, each 28 days before the next.")] = 1,
+    must_be_published: Annotated[  # noqa: FBT002  typer reads it from the arguments
+        bool, typer.Option("--published", help="Only lists that were published; without it missing ones are cooked.")
+    ] = False,
 ) -> Answer:
-    """Published lists scored by what followed them, beside naive references; cooks the night before where missing."""
-    return nights.backtest(invocation, invocation.settings(), cut.date(), days, k, _run_night)
+    """Published lists scored by what followed them, beside naive references; lists that are missing are cooked."""
+    wanted = nights.Backtest(cut=cut.date(), days=days, k=k, cuts=cuts, must_be_published=must_be_published)
+    return nights.backtest(invocation, invocation.settings(), wanted, _run_night)
 
 
 def demo(invocation: Invocation) -> Answer:

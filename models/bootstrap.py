@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from models.metrics import Float64
-from models.ragged import Int64
+from models.ragged import Int32, Int64
 
 CHUNK_BYTES: Final = 32 << 20
 LEVEL: Final = 0.95
@@ -42,13 +43,37 @@ def intervals(values: Float64, *, resamples: int, seed: int) -> Intervals:
         resamples: how often the users are drawn with replacement.
         seed: of the draws.
     """
-    n_users, n_columns = values.shape
     has = ~np.isnan(values)
-    counts = has.sum(axis=0).astype(np.int64)
+    return _resampled(np.where(has, values, 0.0), has.astype(np.float64), resamples=resamples, seed=seed)
+
+
+def pooled_intervals(parts: Sequence[tuple[Int32, Float64]], *, resamples: int, seed: int) -> Intervals:
+    """Means over the values of several windows, with intervals over their users.
+
+    A user is drawn with all their values, since what one user does in two windows is not independent.
+
+    Args:
+        parts: a window's users, each once, and their values, shape (n_users, n_columns), the same columns everywhere.
+        resamples: how often the users are drawn with replacement.
+        seed: of the draws.
+    """
+    users = np.unique(np.concatenate([user_idx for user_idx, _ in parts]))
+    shape = (len(users), parts[0][1].shape[1])
+    filled, weights = np.zeros(shape), np.zeros(shape)
+    for user_idx, values in parts:
+        rows, has = np.searchsorted(users, user_idx), ~np.isnan(values)
+        filled[rows] += np.where(has, values, 0.0)
+        weights[rows] += has
+    return _resampled(filled, weights, resamples=resamples, seed=seed)
+
+
+def _resampled(filled: Float64, weights: Float64, *, resamples: int, seed: int) -> Intervals:
+    """Intervals of summed values over summed weights; both have shape (n_users, n_columns)."""
+    n_users, n_columns = filled.shape
+    counts = (weights > 0).sum(axis=0).astype(np.int64)
     if not n_users:
         nothing = np.full(n_columns, np.nan)
         return Intervals(nothing, nothing.copy(), nothing.copy(), counts)
-    filled, weights = np.where(has, values, 0.0), has.astype(np.float64)
     means = _divide(filled.sum(axis=0), weights.sum(axis=0))
     drawn = np.empty((resamples, n_columns))
     random = np.random.default_rng(seed)

@@ -6,13 +6,14 @@ from typing import Final
 
 from contracts.tables.landed import EVENTS, INTERACTIONS, ITEM_VOCABULARY, ITEMS, QUARANTINE, USER_VOCABULARY, USERS
 from contracts.tables.lists import CANDIDATES, EXAMPLES, FALLBACK_LISTS, RANKED, TOP_N_LISTS
-from contracts.tables.measured import CHANGES, METRICS
+from contracts.tables.measured import BACKTESTS, CHANGES, METRICS
 from contracts.tables.outcomes import OUTCOME_QUARANTINE, OUTCOME_RATES, OUTCOMES, SLOTS
 from contracts.tables.past import HISTORIES, ITEM_FEATURES, USER_FEATURES
 from contracts.tables.schema import Column, Table
 
 __all__ = [
     "ALL",
+    "BACKTESTS",
     "CANDIDATES",
     "CHANGES",
     "EVENTS",
@@ -41,7 +42,7 @@ __all__ = [
 
 ALL: Final[tuple[Table, ...]] = (
     EVENTS, QUARANTINE, USER_VOCABULARY, ITEM_VOCABULARY, ITEMS, USERS, INTERACTIONS, HISTORIES, USER_FEATURES,
-    ITEM_FEATURES, CANDIDATES, EXAMPLES, RANKED, TOP_N_LISTS, FALLBACK_LISTS, METRICS,
+    ITEM_FEATURES, CANDIDATES, EXAMPLES, RANKED, TOP_N_LISTS, FALLBACK_LISTS, METRICS, BACKTESTS,
     CHANGES, SLOTS,
 )  # fmt: skip
 

@@ -38,6 +38,18 @@ METRICS = Table(
     partition=("as_of",),
 )
 
+BACKTESTS = Table(
+    "backtests",
+    "One measured number of published lists held against what truly followed them; as of the last day of the window.",
+    (
+        *METRICS.columns,
+        Column("n_cuts", "int", "Windows that it is a mean over, the newest one's cut given; 1 for a single one."),
+        Column("lists", "string", "Where the lists were read back from, with the snapshot's id."),
+    ),
+    key=(*METRICS.key, "n_cuts"),
+    partition=("as_of",),
+)
+
 CHANGES = Table(
     "changes",
     "One number of what changes for the users from one snapshot to another: the diff of a night.",

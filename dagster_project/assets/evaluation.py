@@ -8,15 +8,16 @@ import dagster as dg
 
 from contracts import tables
 from dagster_project import metadata
+from dagster_project.assets.candidates import candidates
 from dagster_project.assets.features import item_arrays
 from dagster_project.assets.holdout import choice, metrics
-from dagster_project.assets.ingest import histories, items, users
+from dagster_project.assets.ingest import histories, interactions, items, users
 from dagster_project.assets.ranker import ranker
-from dagster_project.assets.ranking import fallback_lists, staged_snapshot, top_n_lists
+from dagster_project.assets.ranking import fallback_lists, ranked, staged_snapshot, top_n_lists
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import step
-from jobs.evaluation import check_gates
+from jobs.evaluation import backtest_published, check_gates
 from jobs.publishing import measure_changes
 
 GROUP: Final = "evaluation"
@@ -54,4 +55,18 @@ def blessing(
     return dg.MaterializeResult(metadata=metadata.of_report(report))
 
 
-ASSETS: Final = (changes, blessing)
+@step(
+    deps=[histories, interactions, items, users, candidates, ranked],
+    group=GROUP,
+    kinds={"spark", "delta"},
+    table=tables.BACKTESTS,
+)
+def backtests(
+    context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
+) -> dg.MaterializeResult[Any]:
+    """The lists published four weeks ago, read back from their snapshot, against what followed them."""
+    report = backtest_published.run(spark.session(), settings.load(), as_of=as_of(context))
+    return dg.MaterializeResult(metadata=metadata.of_report(report, rows="metrics_written"))
+
+
+ASSETS: Final = (backtests, changes, blessing)

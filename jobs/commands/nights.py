@@ -25,6 +25,16 @@ METRICS: Final = "evaluate_holdout"
 GATES: Final = "blessing"
 
 
+class Backtest(msgspec.Struct, frozen=True, kw_only=True):
+    """What `larder backtest` was asked for; see `jobs.evaluation.backtest.run`."""
+
+    cut: dt.date
+    days: int
+    k: int
+    cuts: int
+    must_be_published: bool
+
+
 class RunNight(Protocol):
     """What cooks a night."""
 
@@ -99,24 +109,23 @@ def paths_of(settings: Settings) -> dict[str, str]:
     return {name: str(path) for name, path in places.items() if path.is_dir()}
 
 
-def backtest(
-    invocation: Invocation, settings: Settings, cut: dt.date, days: int, k: int, run_night: RunNight
-) -> Answer:
-    """The answer of `larder backtest`; the night of the day before `cut` is cooked first where its lists are missing.
+def backtest(invocation: Invocation, settings: Settings, wanted: Backtest, run_night: RunNight) -> Answer:
+    """The answer of `larder backtest`; a shop that is not ingested up to the cut has the night before it cooked first.
 
     Raises:
         LarderError: of the night, or of the backtest.
     """
-    known = invocation.day(dt.datetime.combine(cut - dt.timedelta(days=1), dt.time()))
+    known = invocation.day(dt.datetime.combine(wanted.cut - dt.timedelta(days=1), dt.time()))
     from jobs import lake
     from jobs.evaluation import backtest as job
     from jobs.machine.session_health import start
 
     spark = start(settings, is_quiet=not invocation.is_verbose)
     try:
-        if known not in lake.dates(layout_of(settings), tables.TOP_N_LISTS):
+        ingested = lake.span(layout_of(settings), tables.INTERACTIONS)
+        if ingested is None or ingested[1] < known:
             cook(invocation, settings, known, run_night)
-        report = job.run(spark, settings, cut=cut, days=days, k=k)
+        report = job.run(spark, settings, **msgspec.structs.asdict(wanted))
     finally:
         spark.stop()
 

@@ -28,6 +28,7 @@ TITLES: Final = {
     "ranked": "rank candidates",
     "rerank": "rerank lists",
     "top_n_lists_contract": "check lists",
+    "backtests": "measure lists of a window ago",
     "changes": "measure changes",
     "blessing": "pass the gates",
     "staged_snapshot": "stage snapshot",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -25,7 +26,7 @@ from models import metrics, pooled
 from models.bootstrap import intervals
 from models.measures import FULL, MINUS, OURS, Key, Plan, Row, main_reference
 from models.metrics import Float64
-from models.ragged import Bool
+from models.ragged import Bool, Int32
 from models.ragged import lists as flat
 
 COLUMNS_AT_ONCE: Final = 64
@@ -50,6 +51,26 @@ class Measured:
     plan: Plan
     kitchen: Kitchen
     left_out: dict[str, str]
+
+    @property
+    def keys(self) -> list[Key]:
+        """Columns of the numbers."""
+        return measuring.keys(self.plan)[0]
+
+    @property
+    def user_idx(self) -> Int32:
+        """The users, ascending."""
+        found: Int32 = self.table["user_idx"].to_numpy()
+        return found
+
+    @property
+    def n_users(self) -> int:
+        """Users who bought something in the window."""
+        return int(self.table.num_rows)
+
+    def columns(self, positions: Sequence[int]) -> Float64:
+        """The numbers of some keys, by their positions, shape (n_users, len(positions))."""
+        return _matrix(self.table, "numbers")[:, positions].astype(np.float64)
 
     @property
     def numbers(self) -> tuple[list[Key], Float64]:
@@ -171,7 +192,7 @@ def _matrix(table: pa.Table, column: str) -> np.ndarray:
 
 
 def with_differences(keys: list[Key], numbers: Float64, metric: str) -> tuple[list[Key], Float64]:
-    """The numbers with one more column for each other system: ours minus it, user by user."""
+    """Keys and the numbers with one more column for each other system: ours minus it, user by user."""
     place = {key: column for column, key in enumerate(keys)}
     others = [key for key in keys if key.metric == metric and key.system != OURS]
     ours = numbers[:, [place[key._replace(system=OURS)] for key in others]]

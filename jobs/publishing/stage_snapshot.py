@@ -13,7 +13,7 @@ from contracts import tables
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
-from export.snapshot import write_snapshot
+from export.snapshot import Manifest, write_snapshot
 from jobs import lake
 from jobs.evaluation import choosing
 from jobs.paths import layout_of
@@ -33,19 +33,9 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
     layout = layout_of(settings)
     directory = staged(layout, as_of)
     shutil.rmtree(directory, ignore_errors=True)
-    choices = choosing.read(layout, as_of)
-    systems = choices.systems if choices else {}
-    manifest = write_snapshot(
-        directory,
-        lists=lake.batches(layout, tables.TOP_N_LISTS, as_of, LIST_COLUMNS),
-        fallbacks=_table(layout, tables.FALLBACK_LISTS, as_of, FALLBACK_COLUMNS),
-        items=_table(layout, tables.ITEMS, as_of, ITEM_COLUMNS),
-        as_of=as_of,
-        shards=settings.store.shards,
-        reasons=settings.reasons,
-        n_eligible_users=sum(batch.num_rows for batch in lake.batches(layout, tables.USERS, as_of, ("user_idx",))),
-        systems=systems,
-    )
+    n_users = sum(batch.num_rows for batch in lake.batches(layout, tables.USERS, as_of, ("user_idx",)))
+    items = _table(layout, tables.ITEMS, as_of, ITEM_COLUMNS)
+    manifest = write(settings, layout, directory, as_of=as_of, items=items, n_eligible_users=n_users)
     n_bytes = sum(entry.bytes for entry in manifest.files.values())
     return JobReport(
         job="stage_snapshot",
@@ -59,6 +49,33 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
             "systems": {name: entry.system for name, entry in manifest.placements.items()},
         },
         seconds=time.perf_counter() - started,
+    )
+
+
+def write(
+    settings: Settings, layout: Layout, directory: Path, *, as_of: dt.date, items: pa.Table, n_eligible_users: int
+) -> Manifest:
+    """The snapshot of the lists of a date in `directory`.
+
+    Args:
+        settings: shards and reasons.
+        layout: of the root.
+        directory: made by this call.
+        as_of: of the lists, which are in the tables.
+        items: the columns ITEM_COLUMNS.
+        n_eligible_users: users that should be answered.
+    """
+    choices = choosing.read(layout, as_of)
+    return write_snapshot(
+        directory,
+        lists=lake.batches(layout, tables.TOP_N_LISTS, as_of, LIST_COLUMNS),
+        fallbacks=_table(layout, tables.FALLBACK_LISTS, as_of, FALLBACK_COLUMNS),
+        items=items,
+        as_of=as_of,
+        shards=settings.store.shards,
+        reasons=settings.reasons,
+        n_eligible_users=n_eligible_users,
+        systems=choices.systems if choices else {},
     )
 
 
