@@ -41,6 +41,11 @@ class Layout:
         return self.root / "blessings"
 
     @property
+    def erased(self) -> Path:
+        """Folder of the register of erased users."""
+        return self.root / "erased"
+
+    @property
     def store(self) -> Path:
         """Folder of the local snapshot store."""
         return self.root / "store"

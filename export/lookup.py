@@ -81,10 +81,10 @@ class Lists:
         if isinstance(source, Reader):
             self._views = Pinned(source)
         else:
-            on_open = self._kept.keep if self._kept is not None else None
+            kept = self._kept
             self._views = Views(
                 source, self._guard, max_age_seconds=options.pointer_seconds, clock=clock, tally=self._tally,
-                on_open=on_open,
+                on_open=kept.keep if kept else None, on_erased=kept.forget if kept else None,
             )  # fmt: skip
             if (place := beside(source)) is not None:
                 self._overlays = Overlays(

@@ -17,7 +17,6 @@ from export.format.manifest import (
     Manifest,
     corrupt,
     read_manifest,
-    shard_name,
 )
 from export.format.records import key_hash
 from export.format.shards import ShardFile
@@ -58,8 +57,8 @@ def verify(directory: Path) -> Manifest:
 def _count_lists(directory: Path, manifest: Manifest) -> None:
     lists: Counter[int] = Counter()
     users = 0
-    for shard in range(manifest.shards):
-        path = directory / shard_name(shard)
+    for shard, name in enumerate(manifest.shard_names):
+        path = directory / name
         entry = manifest.files[path.name]
         n = 0
         for record in ShardFile(path, manifest.widths, expected_bytes=entry.bytes).records():

@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 
 from contracts.errors import ExitCode, LarderError
 from contracts.settings import Settings
-from jobs.commands import analysis, compare, nights, serving, shops, steps, web
+from jobs.commands import analysis, compare, erasing, nights, serving, shops, steps, web
 from jobs.commands.invocation import (
     Answer,
     AsOfOption,
@@ -129,6 +129,7 @@ command(app, "night", panel=PANEL)(night)
 command(app, "backtest", panel=PANEL)(backtest)
 command(app, "demo", panel=PANEL)(demo)
 serving.add_to(app)
+erasing.add_to(app)
 web.add_to(app)
 compare.add_to(app)
 analysis.add_to(app)

@@ -63,6 +63,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         segments: segment names by their index in the records.
         placements: in the order of their index in the records.
         sha256: of the manifest itself, encoded with this field empty.
+        origin_sha256: of the manifest that was blessed, where users were erased since; empty where none were.
+        n_erased: users erased since. The counts are those of what is left, `length` and `shortest` are bounds.
     """
 
     format_version: int
@@ -79,11 +81,24 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     placements: dict[str, PlacementEntry]
     files: dict[str, FileEntry]
     sha256: str = ""
+    origin_sha256: str = ""
+    n_erased: int = 0
+
+    @property
+    def origin(self) -> str:
+        """The hash of the manifest as it was blessed: the same whoever was erased since."""
+        return self.origin_sha256 or self.sha256
 
     @property
     def snapshot_id(self) -> str:
-        """The date and the first 12 hex digits of the content's hash."""
-        return f"{self.as_of.isoformat()}-{self.sha256[:12]}"
+        """The date and the first 12 hex digits of the hash of what was blessed."""
+        return f"{self.as_of.isoformat()}-{self.origin[:12]}"
+
+    @property
+    def shard_names(self) -> list[str]:
+        """The shards' file names by their number; one that was rewritten has a part of its hash in it."""
+        found = {name.partition(".")[0]: name for name in self.files}
+        return [found[shard_name(number).partition(".")[0]] for number in range(self.shards)]
 
     @property
     def widths(self) -> Widths:
@@ -97,7 +112,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def encode(self) -> bytes:
         """The bytes of the file."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+        fields = msgspec.to_builtins(self)
+        if not self.origin_sha256:
+            del fields["origin_sha256"], fields["n_erased"]
+        return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
     def sealed(self) -> Manifest:
         """The same manifest with its own hash filled in."""
@@ -106,7 +124,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 def shard_name(shard: int) -> str:
-    """File name of a shard."""
+    """File name of a shard as it is built."""
     return f"shard-{shard:05d}.bin"
 
 

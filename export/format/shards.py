@@ -14,7 +14,7 @@ import mmap
 import struct
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -164,6 +164,30 @@ class ShardFile:
             if key_hash(record.user_id) != self._hashes[position]:
                 raise corrupt(f"Record {position} lies under another user's key", self._path)
             yield record
+
+    def write_without(self, file: BinaryIO, shard: int, user_ids: Collection[bytes]) -> list[Record | None]:
+        """Writes the shard without some users; their records come back, None for one that is damaged.
+
+        Other damaged records are copied as they are. Nothing is written where there is none of the users.
+
+        Args:
+            file: open for writing, at its start.
+            shard: number of the shard.
+            user_ids: in UTF-8.
+        """
+        keys = {key_hash(user_id) for user_id in user_ids}
+        gone: dict[int, Record | None] = {}
+        for position in range(self.n):
+            if self._hashes[position] in keys:
+                record = split_record(self._bytes(position), self._widths)
+                if record is None or record.user_id in user_ids:
+                    gone[position] = record
+        if gone:
+            left = [position for position in range(self.n) if position not in gone]
+            hashes = np.array([self._hashes[position] for position in left], dtype=np.uint64)
+            records = [self._bytes(position) for position in left]
+            write_shard(file, shard, hashes, np.array([len(one) for one in records], dtype=np.int64), records)
+        return list(gone.values())
 
     def _bytes(self, position: int) -> bytes:
         return self._map[self._start + self._offsets[position] : self._start + self._offsets[position + 1]]

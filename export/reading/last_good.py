@@ -54,6 +54,10 @@ class Kept(Protocol):
         """What is kept outlives this process."""
         ...
 
+    def forget(self) -> int:
+        """Users' own answers that are kept no more: somebody was erased, and nobody says who."""
+        ...
+
     def personal(self, user_id: str, k: int, placement: str, excluded: Excluded) -> TopN | None:
         """An own list of the user, None where none was kept or nothing of it may show."""
         ...
@@ -78,6 +82,10 @@ class StandIn:
 
     def save(self) -> None:
         """There is nothing to save."""
+
+    def forget(self) -> int:
+        """Keeps nothing: whoever put the snapshot there takes the user out of it."""
+        return 0
 
     def personal(self, user_id: str, k: int, placement: str, excluded: Excluded) -> TopN | None:
         """The user's own list in the snapshot, None where it has none or nothing of it may show."""
@@ -149,6 +157,15 @@ class LastGood:
         except (LarderError, OSError):
             self._tally.add("failed_packs")
             LOG.exception("the last-good pack %s cannot be written", self._path)
+
+    def forget(self) -> int:
+        """Users' own answers that were kept here or in the file and are no more."""
+        self._load()
+        with self._lock:
+            n = len(self._answers)
+            self._answers.clear()
+        self.save()
+        return n
 
     def personal(self, user_id: str, k: int, placement: str, excluded: Excluded) -> TopN | None:
         """The user's last own list, None where none was kept or nothing of it may show."""

@@ -48,12 +48,14 @@ class View:
     Attributes:
         canary: None where there is none, or it cannot be opened.
         shadow: the same.
+        erasures: of the pointer, when the snapshots were opened.
     """
 
     stable: Reader
     canary: Reader | None = None
     shadow: Reader | None = None
     channels: Channels = NONE
+    erasures: int = 0
 
     def of(self, visitor: str | None) -> tuple[Reader, Channel]:
         """The snapshot that a visitor reads, and the channel that it is of; stable where nobody is named.
@@ -84,14 +86,15 @@ class Views:
         clock: Clock,
         tally: Tally,
         on_open: Callable[[Reader], None] | None = None,
+        on_erased: Callable[[], object] | None = None,
     ) -> None:
         """Views of `store`, whose pointer is looked at when it was last seen `max_age_seconds` ago.
 
-        `on_open` is told of each snapshot that becomes the stable one;
+        `on_open` is told of each snapshot that becomes the stable one, `on_erased` when users were erased from them;
         `failed_pointers` and `failed_opens` of `tally` count what could not be read.
         """
         self._store, self._guard, self._max_age, self._clock = store, guard, max_age_seconds, clock
-        self._tally, self._on_open = tally, on_open
+        self._tally, self._on_open, self._on_erased = tally, on_open, on_erased
         self._view: View | None = None
         self._mark: Hashable = None
         self._look_at = float("-inf")
@@ -162,14 +165,17 @@ class Views:
         return pointer
 
     def _open(self, pointer: Pointer, seen: View | None) -> View:
-        readers = () if seen is None else (seen.stable, seen.canary, seen.shadow)
+        is_same = seen is not None and seen.erasures == pointer.erasures
+        readers = (seen.stable, seen.canary, seen.shadow) if seen is not None and is_same else ()
+        if seen is not None and not is_same and self._on_erased is not None:
+            self._on_erased()
         known = {reader.id: reader for reader in readers if reader is not None}
         stable = known.get(pointer.snapshot) or self._guard.call(lambda: self._store.open(pointer.snapshot))
         if self._on_open is not None and stable.id not in known:
             self._on_open(stable)
         known[stable.id] = stable
         canary, shadow = (self._beside(name, known) for name in (pointer.channels.canary, pointer.channels.shadow))
-        return View(stable, canary, shadow, pointer.channels)
+        return View(stable, canary, shadow, pointer.channels, pointer.erasures)
 
     def _beside(self, snapshot: str, known: dict[str, Reader]) -> Reader | None:
         """The canary or the shadow, None where it cannot be opened: its users read the stable one."""

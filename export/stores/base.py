@@ -261,6 +261,23 @@ class Store(Protocol):
         """
         ...
 
+    def erase(self, users: Mapping[str, str], *, by: str, reason: str, at: str) -> Mapping[str, int]:
+        """Users taken out of each snapshot that had some, by its id; its id and everybody else's lists stay.
+
+        The pointer moves twice: before, so that a publisher under way starts again, and after, so that readers open
+        anew. What was begun and not finished is deleted. Run again, nothing changes but these two moves.
+
+        Args:
+            users: by user id, any text, the keyed hash under which a store may note that the user is gone.
+            by: id of the eraser.
+            reason: for the history; names nobody.
+            at: ISO time.
+
+        Raises:
+            SnapshotCorrupt: a snapshot's manifest or index is damaged, so that it cannot be told who is in it.
+        """
+        ...
+
     def retain(self, *, keep: int, grace_seconds: float, by: str, at: str) -> list[str]:
         """Ids deleted, ascending; see `export.stores.moves.retain`. What crashes left behind goes too.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -22,11 +22,13 @@ import msgspec
 from contracts.errors import SnapshotCorrupt, SnapshotMissing
 from export.blessing import check_blessed
 from export.durable import empty_folder, replace_bytes, sync_file, sync_folder, writing
+from export.erasing import snapshots
 from export.format.manifest import FILE_NAME, Manifest, read_manifest
 from export.stores import state
 from export.stores.base import Published
 from export.stores.mapped import MappedReader
 from export.stores.pointers import MovedStore
+from export.stores.sameness import check_same
 from export.stores.state import Event, Pointer
 from export.verification import verify
 
@@ -142,13 +144,8 @@ class LocalStore(MovedStore):
             self.check_publishable(snapshot)
             folder.mkdir(exist_ok=True)
             if (folder / snapshot / FILE_NAME).exists():
-                if verify(folder / snapshot) != manifest:
-                    raise SnapshotCorrupt(
-                        f"Snapshot {snapshot} lies in the store with another manifest",
-                        where=str(folder / snapshot),
-                        todo="Move the damaged snapshot away and publish again.",
-                    )
-                return Published(snapshot, manifest, is_new=False)
+                found = check_same(verify(folder / snapshot), manifest, str(folder / snapshot))
+                return Published(snapshot, found, is_new=False)
             incoming = folder / f".incoming-{snapshot}"
             try:
                 _copy(build, empty_folder(incoming), manifest)
@@ -158,6 +155,20 @@ class LocalStore(MovedStore):
                 raise
             sync_folder(folder)
         return Published(snapshot, manifest, is_new=True, numbers={"bytes": float(manifest.n_bytes)})
+
+    def take_out(self, users: Mapping[str, str]) -> dict[str, int]:
+        """Users taken out of each snapshot, by id."""
+        folder = self.root / SNAPSHOTS_NAME
+        with locked(self.root, ".publishing"):
+            self._clear()
+            counts = {name: snapshots.take_out(folder / name, users) for name in self.snapshots()}
+        return {name: n for name, n in counts.items() if n}
+
+    def sweep(self) -> None:
+        """The shards that were written anew are gone as they were."""
+        with locked(self.root, ".publishing"):
+            for name in self.snapshots():
+                snapshots.sweep(self.root / SNAPSHOTS_NAME / name)
 
     def remove(self, names: list[str], *, at: str, grace_seconds: float) -> None:
         """The snapshots are deleted, each at once for whoever looks, and so is what crashes left half-made."""
@@ -169,8 +180,13 @@ class LocalStore(MovedStore):
             for name in names:
                 if (folder / name).exists():
                     (folder / name).rename(folder / f".trash-{name}")
-            for leftover in (*folder.glob(".trash-*"), *folder.glob(".incoming-*")):
-                shutil.rmtree(leftover)
+            self._clear()
+
+    def _clear(self) -> None:
+        """What crashes left half-made is gone; the lock is held, so nobody is making it."""
+        folder = self.root / SNAPSHOTS_NAME
+        for leftover in (*folder.glob(".trash-*"), *folder.glob(".incoming-*")):
+            shutil.rmtree(leftover)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from contracts.errors import SnapshotCorrupt
 from export.format.fallbacks import read_fallbacks
 from export.format.items import ItemDictionary
-from export.format.manifest import FALLBACKS_NAME, ITEMS_NAME, corrupt, read_manifest, shard_name
+from export.format.manifest import FALLBACKS_NAME, ITEMS_NAME, corrupt, read_manifest
 from export.format.records import Record
 from export.format.shards import ShardFile
 from export.stores.packed import LOG, PackedReader, check_fallbacks
@@ -30,10 +30,10 @@ class MappedReader(PackedReader):
         fallbacks = read_fallbacks(path)
         check_fallbacks(path.read_bytes(), manifest, str(path))
         super().__init__(str(directory), manifest, items, fallbacks)
-        self._shards = [self._open_shard(number) for number in range(manifest.shards)]
+        self._shards = [self._open_shard(number, name) for number, name in enumerate(manifest.shard_names)]
 
-    def _open_shard(self, number: int) -> ShardFile | None:
-        path = self.directory / shard_name(number)
+    def _open_shard(self, number: int, name: str) -> ShardFile | None:
+        path = self.directory / name
         try:
             entry = self.manifest.files[path.name]
             return ShardFile(path, self.manifest.widths, expected_bytes=entry.bytes)
@@ -50,5 +50,5 @@ class MappedReader(PackedReader):
     def _shard(self, number: int) -> ShardFile:
         shard = self._shards[number]
         if shard is None:
-            raise corrupt("The shard is damaged", self.directory / shard_name(number))
+            raise corrupt("The shard is damaged", self.directory / self.manifest.shard_names[number])
         return shard

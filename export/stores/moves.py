@@ -207,6 +207,16 @@ def retain(
     )
 
 
+def erase(pointer: Pointer | None, *, act: Act) -> Pointer | None:
+    """Users' lists are being taken out of the snapshots: publishers under way start again, readers open anew.
+
+    Nothing is changed where nothing was published yet.
+    """
+    if pointer is None:
+        return None
+    return replace(pointer, erasures=pointer.erasures + 1, last=_event(pointer, "erase", pointer.snapshot, act))
+
+
 def removed(pointer: Pointer | None, names: Iterable[str]) -> Pointer:
     """The deleting of `names` is over: they may be published again. No move of its own in the history.
 

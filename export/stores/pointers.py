@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from contracts.errors import PublishRefused, SnapshotMissing, StoreUnreachable
@@ -241,19 +241,48 @@ class MovedStore(ABC):
             self._moved(lambda current: moves.removed(current, gone))
         return gone
 
-    def check_publishable(self, snapshot: str) -> None:
-        """Passes unless retention is deleting the snapshot.
+    @abstractmethod
+    def take_out(self, users: Mapping[str, str]) -> dict[str, int]:
+        """Users taken out of each snapshot, by id; what is not finished is deleted. Again, nothing is left to do."""
+
+    @abstractmethod
+    def sweep(self) -> None:
+        """What the snapshots were before `take_out` is gone. Again, nothing is left to do."""
+
+    def erase(self, users: Mapping[str, str], *, by: str, reason: str, at: str) -> dict[str, int]:
+        """Users taken out of each snapshot that had some."""
+        act = Act(by=by, at=at, reason=reason)
+        move(self.cell, lambda current: moves.erase(current, act=act))
+        found = self.take_out(users)
+        n = sum(found.values())
+        done = Act(by=by, at=at, reason=f"{reason}; {n} records of {len(found)} snapshots")
+        move(self.cell, lambda current: moves.erase(current, act=done))
+        self.sweep()
+        return found
+
+    def check_publishable(self, snapshot: str, *, erasures: int | None = None) -> int:
+        """How often users were erased from the store; passes unless retention is deleting the snapshot.
+
+        Args:
+            snapshot: about to be published.
+            erasures: what was returned when the publish began.
 
         Raises:
-            PublishRefused: it is.
+            PublishRefused: it is, or users were erased since, whom the publisher may still have.
         """
         pointer = self.pointer()
+        now = 0 if pointer is None else pointer.erasures
+        if erasures is not None and now != erasures:
+            raise PublishRefused(
+                f"Users were erased while {snapshot} was published", where=self.where, todo="Publish again."
+            )
         if pointer is not None and snapshot in pointer.removing:
             raise PublishRefused(
                 f"{snapshot} is being deleted by retention",
                 where=self.where,
                 todo="Let retention finish, or run it again, then publish.",
             )
+        return now
 
     def _moved(self, make: Callable[[Pointer | None], Pointer]) -> Pointer:
         return state.published(move(self.cell, make))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -19,11 +19,12 @@ import msgspec
 from contracts.errors import PublishRefused, SnapshotCorrupt, SnapshotMissing
 from export.blessing import check_blessed
 from export.format.manifest import FILE_NAME, Manifest, read_manifest
-from export.stores import state
+from export.stores import s3_erasing, state
 from export.stores.base import Published
 from export.stores.objects import Bucket, Objects
 from export.stores.pointers import MovedStore
 from export.stores.s3_reader import S3Reader, fetch_manifest
+from export.stores.sameness import check_same
 from export.stores.state import Event, Pointer
 from export.verification import verify
 
@@ -162,7 +163,7 @@ class S3Store(MovedStore):
         manifest = read_manifest(build)
         check_blessed(blessing, manifest)
         snapshot, folder = manifest.snapshot_id, _folder(manifest.snapshot_id)
-        self.check_publishable(snapshot)
+        erasures = self.check_publishable(snapshot)
         is_new = objects.etag(f"{folder}{FILE_NAME}") is None
         if is_new:
             if verify(build) != manifest:
@@ -174,19 +175,40 @@ class S3Store(MovedStore):
             for name in sorted(manifest.files):
                 objects.upload(f"{folder}{name}", build / name, part_bytes=self._part_bytes)
             self._read_back(objects, manifest)
-            self.check_publishable(snapshot)
+            if manifest.n_erased:
+                s3_erasing.sweep(objects, folder, manifest)
+            self.check_publishable(snapshot, erasures=erasures)
             is_new = objects.put(f"{folder}{FILE_NAME}", manifest.encode(), replaces="")
             found = fetch_manifest(objects, folder)
+            if is_new:
+                self._check_not_erased(objects, snapshot, erasures)
         else:
             found = self._verified(objects, snapshot)
-        if found != manifest:
-            raise SnapshotCorrupt(
-                f"Snapshot {snapshot} lies in the store with another manifest",
-                where=objects.where(folder),
-                todo="Move the damaged snapshot away and publish again.",
-            )
+        check_same(found, manifest, objects.where(folder))
         numbers = {"requests": float(objects.calls.n), "bytes": float(manifest.n_bytes)}
         return Published(snapshot, manifest, is_new=is_new, numbers=numbers)
+
+    def _check_not_erased(self, objects: Objects, snapshot: str, erasures: int) -> None:
+        """Takes the snapshot back where users were erased since the publish began: nobody can have read it yet."""
+        try:
+            self.check_publishable(snapshot, erasures=erasures)
+        except PublishRefused:
+            objects.delete([f"{_folder(snapshot)}{FILE_NAME}"])
+            raise
+
+    def take_out(self, users: Mapping[str, str]) -> dict[str, int]:
+        """Users taken out of each snapshot, by id."""
+        objects = self._bucket.within(self._publish_seconds)
+        present = self.snapshots()
+        counts = {name: s3_erasing.take_out(objects, _folder(name), users, self._part_bytes) for name in present}
+        s3_erasing.clear(objects, SNAPSHOTS, present)
+        return {name: n for name, n in counts.items() if n}
+
+    def sweep(self) -> None:
+        """The shards that were written anew are gone as they were."""
+        objects = self._bucket.within(self._publish_seconds)
+        for name in self.snapshots():
+            s3_erasing.sweep(objects, _folder(name))
 
     def _read_back(self, objects: Objects, manifest: Manifest) -> Manifest:
         """The manifest, which the files in the store agree with, byte for byte and record for record."""

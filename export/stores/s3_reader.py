@@ -18,7 +18,6 @@ from export.format.manifest import (
     Manifest,
     corrupt,
     decode_manifest,
-    shard_name,
 )
 from export.format.records import Record, key_hash, split_record
 from export.format.shards import ShardFile, ShardIndex, index_bytes
@@ -49,6 +48,7 @@ class S3Reader(PackedReader):
         self._pool: Final = ReadPool()
         self._read: Mapping[str, PackedUser | LarderError | None] = {}
         manifest = fetch_manifest(objects, folder)
+        self._names: Final = manifest.shard_names
         self._locks: Final = [threading.Lock() for _ in range(manifest.shards)]
         items = _fetch(objects, folder, ITEMS_NAME, manifest)
         fallbacks = _fetch(objects, folder, FALLBACKS_NAME, manifest)
@@ -110,18 +110,17 @@ class S3Reader(PackedReader):
         spans = self._index(number, objects).spans(key)
         if not spans:
             return None
-        path = f"{self._folder}{shard_name(number)}"
+        path = f"{self._folder}{self._names[number]}"
         first = spans[0][0]
         data = objects.get_range(path, first, spans[-1][1])
         records = [split_record(data[start - first : stop - first], self.manifest.widths) for start, stop in spans]
         found = next((record for record in records if record is not None and record.user_id == name), None)
         if found is None and None in records:
-            raise corrupt(f"The record under key {key:016x} is damaged", f"{self.where}{shard_name(number)}")
+            raise corrupt(f"The record under key {key:016x} is damaged", f"{self.where}{self._names[number]}")
         return found
 
     def _records(self) -> Iterator[Record]:
-        for number in range(self.manifest.shards):
-            name = shard_name(number)
+        for name in self._names:
             data = _fetch(self._brief(), self._folder, name, self.manifest)
             n_bytes = self.manifest.files[name].bytes
             yield from ShardFile(
@@ -134,7 +133,7 @@ class S3Reader(PackedReader):
             return index
         with self._locks[number]:
             if number not in self._indexes:
-                name = shard_name(number)
+                name = self._names[number]
                 n = self.manifest.files[name].records
                 data = objects.get_range(f"{self._folder}{name}", 0, index_bytes(n))
                 self._indexes[number] = ShardIndex(data, f"{self.where}{name}", expected_records=n)

@@ -10,7 +10,7 @@ import msgspec
 
 from contracts.errors import InputInvalid, SnapshotCorrupt, SnapshotMissing
 
-Kind = Literal["flip", "rollback", "release", "pin", "unpin", "rollout", "retain"]
+Kind = Literal["flip", "rollback", "release", "pin", "unpin", "rollout", "retain", "erase"]
 Exposure = Literal[0, 5, 10, 25, 50, 100]
 MAX_PREVIOUS: Final = 100
 MAX_QUARANTINED: Final = 1000
@@ -97,6 +97,7 @@ class Pointer(msgspec.Struct, frozen=True, kw_only=True):
         pinned: snapshots that retention keeps, ascending.
         removing: snapshots that retention is deleting, ascending: neither served nor published.
         channels: canary and shadow.
+        erasures: how often users' lists were taken out of snapshots; who has one open opens it again when it grows.
         last: the move that made this state.
     """
 
@@ -107,6 +108,7 @@ class Pointer(msgspec.Struct, frozen=True, kw_only=True):
     pinned: tuple[str, ...] = ()
     removing: tuple[str, ...] = ()
     channels: Channels = Channels()
+    erasures: int = 0
     last: Event
 
     def good_previous(self, present: Collection[str]) -> list[str]:

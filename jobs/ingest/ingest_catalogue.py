@@ -16,6 +16,7 @@ from contracts.settings import Settings
 from features import catalogue, vocabularies
 from jobs import lake, storage
 from jobs.ingest import landing
+from jobs.ingest.erased import without_erased
 from jobs.paths import layout_of
 
 
@@ -55,7 +56,8 @@ def _landed_users(spark: SparkSession, layout: Layout, as_of: dt.date) -> DataFr
     except InputMissing:
         return None
     landing.require_columns(users, ("user_id",), layout.landing("users"))
-    return users
+    kept = without_erased(users, layout)
+    return users if kept is None else kept
 
 
 def _known(spark: SparkSession, layout: Layout, table: tables.Table, as_of: dt.date) -> DataFrame:

@@ -18,6 +18,7 @@ from features import events as rules
 from features import vocabularies
 from jobs import lake, storage
 from jobs.ingest import landing
+from jobs.ingest.erased import without_erased
 from jobs.paths import layout_of
 
 
@@ -27,12 +28,13 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date, first: dt.da
     Raises:
         InputMissing: no landing folder in the range.
         InputInvalid: a column is missing, a file is corrupt, a day is empty, or too many rows are bad.
-        AccountingError: rows read differ from accepted + quarantined + duplicates.
+        AccountingError: rows read, without those of erased users, differ from accepted + quarantined + duplicates.
     """
     started = time.perf_counter()
     layout = layout_of(settings)
     first = first or as_of
     raw, n_read = landing.read_events(spark, layout, first=first, last=as_of)
+    raw, n_erased = _without_erased(raw, n_read, layout)
     classified = rules.classify(raw, settings.shop, settings.ingest).persist(StorageLevel.MEMORY_AND_DISK)
     suspected = rules.suspects(classified).persist()
     marked = rules.mark_duplicates(classified, suspected, _known_keys(spark, layout, first, as_of))
@@ -40,12 +42,13 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date, first: dt.da
         counts = _count(marked)
         _refuse_bad_input(counts, n_read, settings, layout, first, as_of)
         written = _write(layout, marked, first, as_of)
-        _account(n_read, counts, written, layout)
+        _account(n_read - n_erased, counts, written, layout)
     finally:
         suspected.unpersist()
         classified.unpersist()
     extended = extend_vocabularies(spark, layout)
     rows = {"read": n_read, **written, "duplicates": counts["duplicates"], "late": counts["late"]}
+    rows |= {"erased": n_erased} if n_erased else {}
     reasons = {f"quarantined_{name}": n for name, n in sorted(counts.items()) if name in rules.REASONS}
     return JobReport(
         job="ingest_events",
@@ -55,6 +58,12 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date, first: dt.da
         details={"first_day": first.isoformat(), "last_day": as_of.isoformat()},
         seconds=time.perf_counter() - started,
     )
+
+
+def _without_erased(raw: DataFrame, n_read: int, layout: Layout) -> tuple[DataFrame, int]:
+    """The rows of users who were not erased, and how many the others were."""
+    kept = without_erased(raw, layout)
+    return (raw, 0) if kept is None else (kept, n_read - kept.count())
 
 
 def extend_vocabularies(spark: SparkSession, layout: Layout) -> dict[str, int]:

@@ -8,7 +8,7 @@ from contracts.errors import SnapshotMissing
 from export.lookup import Lists
 from tests.stores.places import InTable, new_place
 from tests.stores.servers import faults
-from tests.stores.tables import LATER, Build, Publish, answers, keys_of, opened, publisher, rows
+from tests.stores.tables import AT, LATER, Build, Publish, answers, keys_of, opened, publisher, rows
 
 
 @pytest.fixture
@@ -118,10 +118,10 @@ def test_an_erased_user_is_in_no_snapshot(place: InTable, publish: Publish) -> N
     """Every item of the user goes, older generations included; the rest still adds up; a second run finds nothing."""
     store = opened(place, changed_only="exact")
     names = [publish(store, day, rows({"bob": [day % 3]})).snapshot for day in (1, 2)]
-    assert store.delete_user("ann", request="r-1") == 2
-    assert store.delete_user("ann", request="r-1") == 0
-    assert store.delete_user("bob", request="r-2") == 2
-    assert store.delete_user("nobody", request="r-3") == 0
+    who = {"by": "x", "reason": "x", "at": AT}
+    assert store.erase({"ann": "h-1", "nobody": "h-3"}, **who) == {names[0]: 1, names[1]: 1}
+    assert store.erase({"ann": "h-1"}, **who) == {}
+    assert store.erase({"bob": "h-2"}, **who) == {names[0]: 1, names[1]: 1}
     assert {key[0].partition("#")[2] for key in keys_of(place, "2026")} == {"cat"}
     assert answers(place) == {"cat": ["milk", "jam"]}
     for name in names:

@@ -101,7 +101,7 @@ def read(_: Place, store: Store, made: list[Night]) -> None:
 
 
 def erase(place: Place, store: Store, made: list[Night]) -> None:
-    """What retention does; the night that it retains was made by others."""
+    """What retention does, and the erasure of a user; the night that it retains was made by others."""
     helper = place.store()
     nights.run(helper, made[2])
     if isinstance(place, InS3):
@@ -109,6 +109,7 @@ def erase(place: Place, store: Store, made: list[Night]) -> None:
         processes.client("s3", place.endpoint).create_multipart_upload(Bucket=processes.BUCKET, Key=key)
     with used(place) as mine:
         assert store.retain(keep=0, grace_seconds=0, by="e", at="2099-01-01T00:00:00Z") == [made[1].id]
+        assert store.erase({nights.USERS[1]: "hash"}, by="e", reason="x", at="2099-01-01T00:00:00Z")
     ERASED.clear()
     ERASED.update(mine)
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from contracts.errors import SnapshotCorrupt
 from export.format.items import ItemDictionary
-from export.format.manifest import FALLBACKS_NAME, FILE_NAME, ITEMS_NAME, Manifest, corrupt, shard_name
+from export.format.manifest import FALLBACKS_NAME, FILE_NAME, ITEMS_NAME, Manifest, corrupt
 from export.format.records import Record, key_hash
 from export.format.shards import ShardFile
 from export.stores.dynamodb.items import ItemEncoder
@@ -47,8 +47,8 @@ class Build:
         Raises:
             SnapshotCorrupt: one is damaged.
         """
-        for number in range(self.manifest.shards):
-            path = self._directory / shard_name(number)
+        for name in self.manifest.shard_names:
+            path = self._directory / name
             entry = self.manifest.files[path.name]
             yield from ShardFile(path, self.manifest.widths, expected_bytes=entry.bytes).records()
 

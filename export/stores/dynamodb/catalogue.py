@@ -30,6 +30,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         table: the table with its lists.
         as_of: ISO date.
         seen_at: ISO time at which retention first saw it incoming; empty until then.
+        erasures: of the pointer, when the writing of the snapshot began.
     """
 
     snapshot: str
@@ -41,6 +42,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     table: str
     as_of: str
     seen_at: str = ""
+    erasures: int = 0
 
 
 class Catalogue:
@@ -65,24 +67,31 @@ class Catalogue:
 
     def replace(self, old: Entry | None, new: Entry) -> bool:
         """Whether the entry was `old`, and so is `new` now; also where the reply was lost and it is `new` already."""
-        text = msgspec.json.encode(new).decode()
+        text = _encode(new)
         item = {"pk": {"S": CATALOGUE}, "sk": {"S": new.snapshot}, "phase": {"S": new.phase}, "entry": {"S": text}}
         if old is None:
             is_done = self._table.put(item, condition="attribute_not_exists(pk)")
         else:
-            seen = msgspec.json.encode(old).decode()
+            seen = _encode(old)
             is_done = self._table.put(item, condition="entry = :seen", values={":seen": {"S": seen}})
         return is_done or self.get(new.snapshot) == new
 
     def delete(self, entry: Entry) -> bool:
         """Whether the entry, which was as given, is gone."""
-        seen = msgspec.json.encode(entry).decode()
+        seen = _encode(entry)
         condition = "attribute_not_exists(pk) OR entry = :seen"
         return self._table.delete(_key(entry.snapshot), condition=condition, values={":seen": {"S": seen}})
 
 
 def _key(snapshot: str) -> Key:
     return CATALOGUE, snapshot
+
+
+def _encode(entry: Entry) -> str:
+    fields = msgspec.to_builtins(entry)
+    if not entry.erasures:
+        del fields["erasures"]
+    return msgspec.json.encode(fields).decode()
 
 
 def _decode(text: str) -> Entry:

@@ -1,25 +1,59 @@
 """One user's lists deleted from every snapshot of the table, counted so that a later check still adds up.
 
-pk `larder#<snapshot>#erased`, sk id of the request: placements L, the lists that the snapshot had
+pk `larder#<snapshot>#erased`, sk keyed hash of the user: placements L, the lists that the snapshot had
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
+from export.stores.dynamodb.catalogue import Catalogue
 from export.stores.dynamodb.checking import USERS
-from export.stores.dynamodb.lists import is_possible
+from export.stores.dynamodb.lists import is_possible, open_lists
+from export.stores.dynamodb.publishing import Pace
 from export.stores.dynamodb.service.table import Table
+from export.stores.dynamodb.service.wire import delete_request
 
 
-def note(table: Table, snapshot: str, placements: Collection[str], *, request: str) -> None:
-    """It is known that a request takes a user's lists for these placements from a snapshot; the first note holds.
+def take_out(table: Table, catalogue: Catalogue, users: Mapping[str, str], *, seconds: float) -> dict[str, int]:
+    """Users taken out of each complete snapshot, by id; their items are deleted from the others too.
+
+    Args:
+        table: with the deadline of all of it.
+        catalogue: of the table.
+        users: keyed hash by user id.
+        seconds: deadline of one call.
+    """
+    found: Counter[str] = Counter()
+    entries = catalogue.entries()
+    for entry in entries:
+        if entry.phase == "complete":
+            lists = open_lists(table, table, catalogue, entry, (), seconds=seconds)
+            for user, hashed in users.items():
+                items = lists.find(user, is_consistent=True)
+                if items:
+                    note(table, entry.snapshot, items, hashed=hashed)
+                    found[entry.snapshot] += 1
+    for entry in entries:
+        for user in users:
+            erase(table.named(entry.table), entry.snapshot, user)
+    return dict(found)
+
+
+def wipe(table: Table, snapshot: str, pace: Pace) -> None:
+    """No item of a snapshot that never was complete is left: whoever wrote it may have written an erased user."""
+    keys = table.scan_keys([f"{snapshot}#"])
+    pace.writer(table).write(map(delete_request, keys), expected=None)
+
+
+def note(table: Table, snapshot: str, placements: Collection[str], *, hashed: str) -> None:
+    """It is known that a user's lists for these placements are taken from a snapshot; the first note holds.
 
     Made before anything is deleted: a crash in between leaves a note of lists that the next run deletes.
     """
     names = [{"S": name} for name in sorted(placements)]
-    item = {"pk": {"S": _pk(snapshot)}, "sk": {"S": request}, "placements": {"L": names}}
+    item = {"pk": {"S": _pk(snapshot)}, "sk": {"S": hashed}, "placements": {"L": names}}
     table.put(item, condition="attribute_not_exists(pk)")
 
 

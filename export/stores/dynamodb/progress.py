@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,13 +31,14 @@ class Progress:
     wanted: Entry
     where: str
 
-    def begin(self, base: Entry | None) -> Entry:
+    def begin(self, base: Entry | None, wipe: Callable[[Entry], None]) -> Entry:
         """The snapshot's entry: complete already, or incoming from now on.
 
         An entry that another publisher, or a killed one, began keeps what it points back to: both then write the same.
 
         Args:
             base: the snapshot to point back to, if this call makes the entry.
+            wipe: deletes what a publisher left behind who began before users were erased.
 
         Raises:
             PublishRefused: retention is deleting the snapshot.
@@ -48,7 +50,12 @@ class Progress:
             if old is not None and old.phase == "deleting":
                 raise self._refused("is being deleted by retention", "Let retention finish, then publish again.")
             if old is not None and old.phase == "incoming":
-                new = replace(old, seen_at="")
+                if old.erasures != self.wanted.erasures:
+                    wipe(old)
+                new = replace(
+                    old, seen_at="", erasures=self.wanted.erasures, manifest_sha256=self.wanted.manifest_sha256,
+                    manifest_bytes=self.wanted.manifest_bytes,
+                )  # fmt: skip
             else:
                 more = base.generations if base is not None else ()
                 new = replace(self.wanted, generations=(self.wanted.snapshot, *more))

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from contracts.errors import InputInvalid, SnapshotCorrupt, SnapshotMissing
+from msgspec.structs import replace
+
+from contracts.errors import InputInvalid, PublishRefused, SnapshotCorrupt, SnapshotMissing
 from export.blessing import check_blessed
 from export.format.fallbacks import decode_fallbacks
 from export.format.items import ItemDictionary
@@ -43,6 +45,7 @@ from export.stores.dynamodb.retention import Retention
 from export.stores.dynamodb.service.table import Table
 from export.stores.dynamodb.service.writer import Written
 from export.stores.pointers import MovedStore
+from export.stores.sameness import check_same
 from export.verification import verify
 
 BESIDE: Final = "larder#beside"
@@ -146,15 +149,17 @@ class TableStore(MovedStore):
 
     def publish_blessed(self, build: Path, manifest: Manifest) -> Published:
         """`publish` of what is blessed, within the deadline of the table."""
-        self.check_publishable(manifest.snapshot_id)
+        erasures = self.check_publishable(manifest.snapshot_id)
         if verify(build) != manifest:
             raise SnapshotCorrupt(
                 "The build changed while it was published", where=str(build), todo="Publish again when it is finished."
             )
         table = self._table.within(self._options.publish_seconds)
         made = Build(build, manifest, expire_days=self._options.expire_days)
-        progress = Progress(self._catalogue, self._wanted(manifest), self.where)
-        entry = progress.begin(self._base(table, manifest))
+        progress = Progress(self._catalogue, replace(self._wanted(manifest), erasures=erasures), self.where)
+        entry = progress.begin(self._base(table, manifest), lambda left: self._wipe(table, left))
+        if entry.phase == "complete" and self._lost_users(table, entry, manifest):
+            return Published(manifest.snapshot_id, self.verify(manifest.snapshot_id), is_new=False)
         planned = self._planned(table, made, entry)
         lists, files, is_new = Written(), Written(), entry.phase != "complete"
         own = table.named(entry.table)
@@ -162,8 +167,10 @@ class TableStore(MovedStore):
             lists, files = publishing.write(made, planned, table, own, self._options.pace)
         read_units = publishing.read_back(made, planned, table, own, self._options.pace)
         if is_new:
-            self.check_publishable(manifest.snapshot_id)
+            self.check_publishable(manifest.snapshot_id, erasures=erasures)
             is_new = progress.complete(entry, filter_bytes=len(planned.filter()))
+            if is_new:
+                self._check_not_erased(manifest.snapshot_id, erasures)
         numbers = publishing.numbers(lists, files, planned, read_units)
         return Published(manifest.snapshot_id, manifest, is_new=is_new, numbers=numbers)
 
@@ -174,22 +181,13 @@ class TableStore(MovedStore):
         retention.leave_incomplete(at=at, grace_seconds=grace_seconds)
         retention.delete()
 
-    def delete_user(self, user_id: str, *, request: str) -> int:
-        """Lists deleted: those of a user in every snapshot that the table holds, served or not.
-
-        Args:
-            user_id: any text.
-            request: id of the request to erase; the same one again deletes what it did not reach.
-        """
+    def take_out(self, users: Mapping[str, str]) -> dict[str, int]:
+        """Users taken out of each snapshot, by id."""
         table = self._table.within(self._options.publish_seconds)
-        entries = self._catalogue.entries()
-        for entry in entries:
-            if entry.phase == "complete":
-                lists = open_lists(table, table, self._catalogue, entry, (), seconds=self._options.move_seconds)
-                found = lists.find(user_id, is_consistent=True)
-                if found:
-                    erasing.note(table, entry.snapshot, found, request=request)
-        return sum(erasing.erase(table.named(entry.table), entry.snapshot, user_id) for entry in entries)
+        return erasing.take_out(table, self._catalogue, users, seconds=self._options.move_seconds)
+
+    def sweep(self) -> None:
+        """An item that was deleted is gone at once."""
 
     def beside(self, name: str) -> bytes | None:
         """A small object beside the snapshots, None where there is none."""
@@ -214,6 +212,24 @@ class TableStore(MovedStore):
             )  # fmt: skip
         key = {"pk": {"S": BESIDE}, "sk": {"S": name}, "sha256": {"S": hashlib.sha256(data).hexdigest()}}
         self._table.within(self._options.move_seconds).put({**key, "data": {"B": data}})
+
+    def _wipe(self, table: Table, entry: Entry) -> None:
+        erasing.wipe(table.named(entry.table), entry.snapshot, self._options.pace)
+
+    def _lost_users(self, table: Table, entry: Entry, manifest: Manifest) -> bool:
+        """Whether users were erased from the complete snapshot, which is the one of the build but for them."""
+        n = erasing.erased(table, entry.snapshot)[checking.USERS]
+        check_same(self._manifest(table, entry), manifest, self.where, n_noted=n)
+        return n > 0
+
+    def _check_not_erased(self, snapshot: str, erasures: int) -> None:
+        """Takes the snapshot back where users were erased since the publish began: nobody can have read it yet."""
+        try:
+            self.check_publishable(snapshot, erasures=erasures)
+        except PublishRefused:
+            entry = self._entry(snapshot)
+            self._catalogue.replace(entry, replace(entry, phase="incoming"))
+            raise
 
     def _entry(self, snapshot: str) -> Entry:
         entry = self._catalogue.get(snapshot) if snapshot else None
