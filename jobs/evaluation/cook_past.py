@@ -34,12 +34,13 @@ def cook(spark: SparkSession, settings: Settings, layout: Layout, as_of: dt.date
         generate_candidates.run(spark, settings, as_of=as_of)
     if not layout.artifact("ranker", as_of).is_dir():
         train_ranker.run(spark, settings, as_of=as_of)
-    if choosing.read(layout, as_of) is None:
-        evaluate_holdout.run(spark, settings, as_of=as_of)
     if as_of not in lake.dates(layout, tables.RANKED):
         rank_candidates.run(spark, settings, as_of=as_of)
-    if as_of not in lake.dates(layout, tables.TOP_N_LISTS):
-        rerank_lists.run(spark, settings, as_of=as_of)
+    if as_of in lake.dates(layout, tables.TOP_N_LISTS):
+        return
+    if choosing.read(layout, as_of) is None:
+        evaluate_holdout.run(spark, settings, as_of=as_of)
+    rerank_lists.run(spark, settings, as_of=as_of)
 
 
 def as_published(spark: SparkSession, settings: Settings, layout: Layout, as_of: dt.date) -> Published:
