@@ -13,6 +13,7 @@ from contracts.settings import Settings
 from export import reasons
 from export.lookup import TopN
 from jobs import lake
+from jobs.evaluation import choosing
 from jobs.explaining.movement import View, moved
 from jobs.explaining.result import Change, Contribution, ItemExplanation, Movement
 from jobs.explaining.user_night import UserNight
@@ -30,6 +31,7 @@ class Explainer:
         """`then` is the earlier night, None where there is none; `n_features` contributions are told of an item."""
         self._settings, self._now, self._then, self._n_features = settings, now, then, n_features
         self._layout = layout_of(settings)
+        self._choices = choosing.read(self._layout, now.as_of)
         self._names = ranking_features.names(settings.candidates.sources)
         self.served: TopN | None = None
         self._items: dict[int, dict[str, Any]] = {}
@@ -75,11 +77,23 @@ class Explainer:
             anchor=anchor,
             sources=self._now.opinions(item),
             contributions=self._contributions(item, shap),
-            stages=_stages(place, rank, len(self._now.ranks), is_explored=item in self._now.explored),
+            stages=[
+                *self._whose_list(),
+                *_stages(place, rank, len(self._now.ranks), is_explored=item in self._now.explored),
+            ],
             recorded=self._recorded(item),
             nearest=[] if rank is not None else self._now.nearest(item),
             movement=self._movement(item),
         )
+
+    def _whose_list(self) -> list[str]:
+        """Where a source's lists are published, that the ranker's rank did not count."""
+        chosen = self._choices.unearned if self._choices else []
+        return [
+            f"the list is that of source {choice.system}, which the ranker did not beat; its rank did not count"
+            for choice in chosen
+            if choice.placement == self._now.placement
+        ]
 
     def _reason(self, place: int | None) -> tuple[str | None, str | None, str | None]:
         row = self._now.listed

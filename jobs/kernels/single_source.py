@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 
 from jobs.kernels.ranking import RANKED_SCHEMA
 from models import candidates as candidate_rows
+from models.candidates import CandidateBlock
 from models.ragged import offsets_of, to_lists
 from models.references.single import by_source_rank
 
@@ -29,18 +30,21 @@ def ranked_by_source(candidates: DataFrame, n_sources: int, source: int, placeme
 
     def rank_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in blocks:
-            made = candidate_rows.read(batch, n_sources)
-            ranking = by_source_rank(made.rows, made.items, made.ranks[:, source], n_rows=batch.num_rows)
-            offsets = offsets_of(ranking.rows, batch.num_rows)
-            n = len(ranking.rows)
-            columns = {
-                "placement": pa.array([placement] * batch.num_rows),
-                "user_idx": batch.column("user_idx"),
-                "item_idx": to_lists(offsets, ranking.items, pa.int32()),
-                "scores": to_lists(offsets, 1 / (ranking.positions + 1), pa.float32()),
-                "source_bits": to_lists(offsets, np.full(n, 1 << source), pa.int32()),
-                "main_sources": to_lists(offsets, np.full(n, source), pa.int32()),
-            }
-            yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+            yield ranked_batch(batch, candidate_rows.read(batch, n_sources), source, placement)
 
     return renamed.mapInArrow(rank_blocks, RANKED_SCHEMA)
+
+
+def ranked_batch(batch: pa.RecordBatch, made: CandidateBlock, source: int, placement: str) -> pa.RecordBatch:
+    """The rows of a block of users, whose `user_idx` the batch has."""
+    ranking = by_source_rank(made.rows, made.items, made.ranks[:, source], n_rows=batch.num_rows)
+    offsets, n = offsets_of(ranking.rows, batch.num_rows), len(ranking.rows)
+    columns = {
+        "placement": pa.array([placement] * batch.num_rows),
+        "user_idx": batch.column("user_idx"),
+        "item_idx": to_lists(offsets, ranking.items, pa.int32()),
+        "scores": to_lists(offsets, 1 / (ranking.positions + 1), pa.float32()),
+        "source_bits": to_lists(offsets, np.full(n, 1 << source), pa.int32()),
+        "main_sources": to_lists(offsets, np.full(n, source), pa.int32()),
+    }
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

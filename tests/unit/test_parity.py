@@ -10,6 +10,7 @@ import pytest
 
 from contracts.errors import VocabularyMismatch
 from contracts.settings import Exploration, Placement
+from jobs.kernels.single_source import ranked_batch
 from models import exploration, exposure, ranking_features
 from models import stages as kernel_stages
 from models.parity import factors, features, stages
@@ -87,6 +88,18 @@ def test_lists_are_those_of_the_kernels(night: RandomShop, placement: Placement)
         assert [entry.item for entry in made] == lists.items.tolist()
         assert [np.float32(entry.score) for entry in made] == lists.scores.tolist()
         assert [entry.reason for entry in made] == lists.reasons.tolist()
+
+
+def test_the_lists_of_a_source_are_those_of_the_kernel(night: RandomShop) -> None:
+    """What it proposed in its order, ties by the lower index, where a source's lists are published."""
+    source = SOURCES.index("popular")
+    batch = pa.RecordBatch.from_pydict({"user_idx": pa.array(range(N_USERS), pa.int32())})
+    rows = ranked_batch(batch, night.candidates, source, "home").to_pylist()
+    for person, row in zip(night.people, rows, strict=True):
+        made = stages.of_source(PlainContext(person, night.shop, PLACEMENTS[0], True, night.exploring), source)
+        assert [entry.item for entry in made] == row["item_idx"]
+        assert [np.float32(entry.score) for entry in made] == row["scores"]
+        assert [entry.reason for entry in made] == row["main_sources"]
 
 
 def test_some_slots_of_these_lists_are_explored(night: RandomShop) -> None:
