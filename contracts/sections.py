@@ -152,25 +152,6 @@ class Ranker(Section, frozen=True):
     lambdarank_truncation_level: Positive = 20
 
 
-class Placement(Section, frozen=True):
-    """Where lists show.
-
-    Attributes:
-        repeats: True allows items the user already bought (where the shop allows repeats).
-        length: items in a list.
-        max_per_category: items of one category in a list, 0 for no cap.
-    """
-
-    repeats: bool
-    length: Positive = 50
-    max_per_category: Count = 0
-
-
-def default_placements() -> dict[str, Placement]:
-    """A list with and one without what the user bought before."""
-    return {"home": Placement(repeats=True), "discover": Placement(repeats=False)}
-
-
 class Evaluation(Section, frozen=True):
     """The holdout.
 

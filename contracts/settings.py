@@ -20,8 +20,10 @@ from contracts.errors import SettingsError
 from contracts.exploration_section import EXPLORED, Exploration
 from contracts.gates_section import Gates
 from contracts.outcomes_section import Outcomes
+from contracts.placement_section import OBJECTIVES, Objectives, Placement, check_weights, default_placements
 from contracts.quality_section import Calibration, Fairness, Segments, Suspicion, Thresholds
 from contracts.references_section import References, check_references
+from contracts.rules_section import PINNED, Rule, check_rules
 from contracts.sections import (
     SOURCE_NAMES,
     Als,
@@ -30,17 +32,16 @@ from contracts.sections import (
     Evaluation,
     EventType,
     Ingest,
-    Placement,
     Ranker,
     Role,
     Section,
     Shop,
     Spark,
-    default_placements,
 )
 from contracts.store_section import Store
 
 __all__ = [
+    "OBJECTIVES",
     "SOURCE_NAMES",
     "Als",
     "Calibration",
@@ -55,6 +56,7 @@ __all__ = [
     "Gates",
     "Ingest",
     "Mail",
+    "Objectives",
     "Outcomes",
     "Placement",
     "Ranker",
@@ -88,6 +90,9 @@ class Settings(Section, frozen=True):
     candidates: Candidates = Candidates()
     ranker: Ranker = Ranker()
     placements: dict[str, Placement] = msgspec.field(default_factory=default_placements)
+    objectives: Objectives = Objectives()
+    rules_file: str = ""
+    rules: tuple[Rule, ...] = ()
     evaluation: Evaluation = Evaluation()
     segments: Segments = Segments()
     calibration: Calibration = Calibration()
@@ -118,11 +123,13 @@ class Settings(Section, frozen=True):
             raise ValueError(f"exploration.share has {absent}; known are {list(self.placements)}")
         if self.exploration.first_slot > self.exploration.last_slot:
             raise ValueError("exploration.first_slot is after exploration.last_slot")
+        check_weights(self.objectives, self.placements)
+        check_rules(self.rules, self.placements)
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What a list's `reasons` count through: those of the candidates, then `explored`."""
-        return (*self.candidates.reasons, EXPLORED)
+        """What a list's `reasons` count through: those of the candidates, then `explored` and `pinned`."""
+        return (*self.candidates.reasons, EXPLORED, PINNED)
 
     def fingerprint(self, *sections: str) -> str:
         """Hash of the named sections and the seed, 16 hex digits; equal settings give equal hashes."""
@@ -141,19 +148,14 @@ def load(path: Path | None, environment: Mapping[str, str], *, root: str | None 
     Raises:
         SettingsError: unreadable file, unknown key, wrong type or value out of range.
     """
-    tree: dict[str, Any] = {}
-    if path is not None:
-        try:
-            tree = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SettingsError(
-                f"The settings file cannot be read: {error}", where=str(path), todo="Name a readable TOML file."
-            ) from error
+    tree = _read(path) if path is not None else {}
     for name, text in sorted(environment.items()):
         if name.startswith(ENVIRONMENT_PREFIX):
             _set(tree, name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"), _parse(text), name)
     if root is not None:
         tree["root"] = root
+    if tree.get("rules_file"):
+        tree["rules"] = [*tree.get("rules", ()), *_rules(tree["rules_file"], path)]
     try:
         return msgspec.convert(tree, Settings)
     except (msgspec.ValidationError, ValueError) as error:
@@ -168,6 +170,28 @@ def dump(settings: Settings) -> dict[str, Any]:
     """The settings as plain dictionaries, for metadata and JSON."""
     tree: dict[str, Any] = msgspec.to_builtins(settings)
     return tree
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(
+            f"The settings file cannot be read: {error}", where=str(path), todo="Name a readable TOML file."
+        ) from error
+
+
+def _rules(name: str, beside: Path | None) -> list[Any]:
+    """The rules of a file, which a relative name finds beside the settings file."""
+    path = (beside.parent if beside is not None else Path()) / name
+    tree = _read(path)
+    if set(tree) != {"rules"} or not isinstance(tree["rules"], list):
+        raise SettingsError(
+            f"A file of rules has [[rules]] and nothing else; this one has {sorted(tree)}.",
+            where=str(path),
+            todo="Move the other tables to the settings file.",
+        )
+    return tree["rules"]
 
 
 def _parse(text: str) -> object:

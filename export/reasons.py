@@ -42,6 +42,7 @@ TEXTS: Final = {
     "trend": Text("in demand this week"),
     "arrivals": Text(ARRIVALS),
     "explored": Text("something else to try"),
+    "pinned": Text("our pick"),
 }
 
 

@@ -84,7 +84,9 @@ def draws(key: int, users: Int32, slots: Int64) -> Float64:
     return np.asarray((mixed >> np.uint64(11)).astype(np.float64) * _UNIT)
 
 
-def explore(made: Lists, candidates: Lists, users: Int32, is_open: Bool, policy: Policy) -> Explored:
+def explore(
+    made: Lists, candidates: Lists, users: Int32, is_open: Bool, policy: Policy, is_fixed: Bool | None = None
+) -> Explored:
     """The lists with explored slots, and what the policy makes of each slot.
 
     Args:
@@ -93,12 +95,15 @@ def explore(made: Lists, candidates: Lists, users: Int32, is_open: Bool, policy:
         users: user index of each row, shape (n_rows,).
         is_open: by item index, True for new and under-exposed items.
         policy: of the placement.
+        is_fixed: by item index, True for items whose slot is never explored; none fixes nothing.
     """
     offsets = offsets_of(made.rows, len(users))
     slots = np.arange(len(made.rows)) - offsets[made.rows] + 1
     n_open = np.clip(np.diff(offsets), 0, policy.last_slot) - (policy.first_slot - 1)
     pool = _pools(made, candidates, np.maximum(n_open, 0), is_open, policy)
     is_slot_open = (slots >= policy.first_slot) & (slots <= policy.last_slot)
+    if is_fixed is not None:
+        is_slot_open &= ~is_fixed[made.items]
     nth_slot = np.where(is_slot_open, slots - policy.first_slot, 0)
     n_items = np.where(is_slot_open, pool.size_of(made.rows, nth_slot), 0)
     drawn = draws(policy.key, users[made.rows], slots)

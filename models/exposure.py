@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,17 @@ class Exposure:
             total[: len(counted)] += counted
             self._counts[name] = total
             self._lists[name] = self._lists.get(name, 0) + int((codes == code).sum())
+
+    def rows(self) -> Iterator[pa.RecordBatch]:
+        """`placement`, `item_idx` and `lists` of the items that were shown, a batch a placement."""
+        for name, counts in sorted(self._counts.items()):
+            (shown,) = np.nonzero(counts)
+            columns = {
+                "placement": pa.array([name] * len(shown), pa.string()),
+                "item_idx": pa.array(shown, pa.int32()),
+                "lists": pa.array(counts[shown], pa.int64()),
+            }
+            yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
     def save(self, folder: Path, *, about: dict[str, Any]) -> str:
         """Writes the artifact; returns its SHA-256."""

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from models.histories import Pairs, pairs_of
+from models.histories import Pairs, empty_pairs, pairs_of
 from models.ragged import Bool, Float32, Int32, Int64
 
 USER_NUMBERS: Final = (
@@ -62,6 +62,18 @@ def find(sorted_keys: Int64, wanted: Int64) -> Int64:
         return np.full(len(wanted), -1, dtype=np.int64)
     position = np.minimum(np.searchsorted(sorted_keys, wanted), len(sorted_keys) - 1)
     return np.where(sorted_keys[position] == wanted, position, -1)
+
+
+def strangers(segments: list[str], n_items: int) -> UserBlock:
+    """A block of users of whom nothing is known but the segment."""
+    return UserBlock(
+        user_idx=np.full(len(segments), -1, dtype=np.int32),
+        segments=segments,
+        numbers={name: np.full(len(segments), np.nan, dtype=np.float32) for name in USER_NUMBERS},
+        pairs=empty_pairs(),
+        bought=empty_pairs(),
+        n_items=n_items,
+    )
 
 
 def read_block(batch: pa.RecordBatch, n_items: int) -> UserBlock:

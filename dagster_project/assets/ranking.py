@@ -13,7 +13,7 @@ from dagster_project.assets.candidates import candidates
 from dagster_project.assets.features import item_arrays, item_features, user_features
 from dagster_project.assets.holdout import choice
 from dagster_project.assets.ingest import histories, items, users
-from dagster_project.assets.models import neighbours
+from dagster_project.assets.models import als, neighbours
 from dagster_project.assets.ranker import ranker
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
@@ -42,12 +42,13 @@ def ranked(
 
 
 @step_of_many(
-    specs=[top_n_lists, fallback_lists], deps=[ranked, candidates, choice, neighbours, item_arrays, histories, users]
+    specs=[top_n_lists, fallback_lists],
+    deps=[ranked, candidates, choice, als, neighbours, item_arrays, histories, items, users],
 )
 def rerank(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """The lists as they will be served, after caps, availability and the already-bought rule; and the fallbacks."""
+    """The lists as they will be served, after objectives, caps and the already-bought rule; and the fallbacks."""
     report = rerank_lists.run(spark.session(), settings.load(), as_of=as_of(context))
     counts = {"top_n_lists": "lists_written", "fallback_lists": "fallback_lists_written"}
     yield from metadata.results(report, counts)

@@ -22,6 +22,7 @@ from jobs.kernels.ranking import Boosters, rank
 from jobs.kitchens import kitchen_of, users_of
 from jobs.paths import layout_of
 from jobs.ranking.rerank_lists import list_frame
+from jobs.ranking.shelve_items import shelve
 from jobs.training import windows
 from jobs.training.train_ranker import window_cuts
 from models import artifact
@@ -95,7 +96,8 @@ def _measure(
     users = _with_candidates(spark, settings, truth, known=known).persist(StorageLevel.MEMORY_AND_DISK)
     ranked = _ranked(spark, settings, users, known=known, as_of=as_of).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        lists = list_frame(spark, settings, ranked, as_of=known)
+        shelf = shelve(spark, settings, ranked, as_of=known, folder=layout.artifact("holdout_shelf", as_of))
+        lists = list_frame(spark, settings, ranked, shelf, as_of=known)
         measured = measure(spark, settings, cut=cut, users=users, truth=truth, lists=lists, ranked=ranked)
         rows = metric_rows(measured, settings)
     finally:

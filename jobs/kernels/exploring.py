@@ -36,7 +36,9 @@ class Exploring:
     reason: int
     open_exposure: Callable[[], Path]
 
-    def explored(self, made: Lists, candidates: Lists, users: Int32, catalogue: Catalogue, placement: str) -> Explored:
+    def explored(
+        self, made: Lists, candidates: Lists, users: Int32, catalogue: Catalogue, placement: str, is_fixed: Bool
+    ) -> Explored:
         """Finished lists of a placement with its share of explored slots.
 
         Args:
@@ -45,6 +47,7 @@ class Exploring:
             users: user index of each row.
             catalogue: of the date.
             placement: whose share and slots count.
+            is_fixed: by item index, True for what no explored item may take the place of.
         """
         policy = Policy(
             share=self.settings.share.get(placement, 0.0),
@@ -55,7 +58,7 @@ class Exploring:
             reason=self.reason,
             key=draw_key(self.seed, day_number(self.as_of), placement),
         )
-        return explore(made, candidates, users, self._open_items(catalogue, placement), policy)
+        return explore(made, candidates, users, self._open_items(catalogue, placement), policy, is_fixed)
 
     def _open_items(self, catalogue: Catalogue, placement: str) -> Bool:
         """True for new items and for those that few of the last night's lists showed."""

@@ -12,12 +12,13 @@ from pyspark.sql import DataFrame
 from contracts.settings import Placement
 from jobs.kernels.blocks import Kitchen
 from jobs.kernels.exploring import Exploring
+from jobs.kernels.shelves import ShelfFolder
 from models.exploration import Explored
 from models.ragged import Int32, lists, offsets_of, rows_of, to_lists
 from models.rerank import Lists
 from models.sources.neighbours import Neighbours
 from models.sources.registry import Catalogue
-from models.stages import StageContext, lists_of, remove
+from models.stages import StageContext, fixed, lists_of, remove
 from models.user_block import UserBlock, read_block
 
 LIST_SCHEMA: Final = (
@@ -30,6 +31,7 @@ def rerank(
     ranked: DataFrame,
     users: DataFrame,
     kitchen: Kitchen,
+    shelf: ShelfFolder,
     placements: dict[str, Placement],
     exploring: Exploring,
     *,
@@ -41,6 +43,7 @@ def rerank(
         ranked: rows of the table `ranked` of the kitchen's date.
         users: `user_frame` of the same date.
         kitchen: artifacts and settings.
+        shelf: of the same date.
         placements: by name.
         exploring: which slots are explored.
         repeats: whether the shop allows repeats at all.
@@ -55,14 +58,20 @@ def rerank(
                 batch = mixed.filter(pa.array(mask))
                 if batch.num_rows:
                     block = read_block(batch, catalogue.items.n_items)
-                    context = _context(block, catalogue, placement, may_repeat=placement.repeats and repeats)
-                    scored = _scored(batch)
-                    made = lists_of(scored, context)
-                    users_idx = batch.column("user_idx").to_numpy(zero_copy_only=False)
-                    slots = exploring.explored(made, remove(scored, context), users_idx, catalogue, name)
+                    may = placement.repeats and repeats
+                    context = context_of(block, catalogue, shelf, name, placement, may_repeat=may)
+                    slots = _slots(scored_in(batch), context, exploring, catalogue, name)
                     yield _to_batch(batch, slots, _anchors(slots.lists, block, kitchen))
 
     return users.join(renamed, "user_idx").mapInArrow(rerank_blocks, LIST_SCHEMA)
+
+
+def _slots(
+    scored: Lists, context: StageContext, exploring: Exploring, catalogue: Catalogue, placement: str
+) -> Explored:
+    """The lists after every stage, some of their slots explored."""
+    made, may = lists_of(scored, context), remove(scored, context)
+    return exploring.explored(made, may, context.block.user_idx, catalogue, placement, fixed(context))
 
 
 def popular_order(catalogue: Catalogue) -> Int32:
@@ -72,7 +81,19 @@ def popular_order(catalogue: Catalogue) -> Int32:
     return order[catalogue.allowed[order]].astype(np.int32)
 
 
-def _context(block: UserBlock, catalogue: Catalogue, placement: Placement, *, may_repeat: bool) -> StageContext:
+def context_of(
+    block: UserBlock, catalogue: Catalogue, shelf: ShelfFolder, name: str, placement: Placement, *, may_repeat: bool
+) -> StageContext:
+    """What the stages know of a block of users in a placement.
+
+    Args:
+        block: the users.
+        catalogue: artifacts of the date.
+        shelf: of the same date.
+        name: of the placement.
+        placement: where the lists show.
+        may_repeat: whether a user may be shown what the user bought before.
+    """
     return StageContext(
         block=block,
         items=catalogue.items,
@@ -81,10 +102,13 @@ def _context(block: UserBlock, catalogue: Catalogue, placement: Placement, *, ma
         placement=placement,
         may_repeat=may_repeat,
         fill_reason=catalogue.settings.reasons.index("popular"),
+        aims=shelf.aims(catalogue, name, placement),
+        rules=shelf.rules(name),
+        pinned_reason=shelf.pinned_reason,
     )
 
 
-def _scored(batch: pa.RecordBatch) -> Lists:
+def scored_in(batch: pa.RecordBatch) -> Lists:
     """The candidates of a batch, best first, with the source that ranked each best as its reason."""
     offsets, items = lists(batch.column("ranked_idx"))
     return Lists(rows_of(offsets), items, lists(batch.column("scores"))[1], lists(batch.column("main_sources"))[1])

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
-
-import lightgbm as lgb
-import numpy as np
 
 from contracts.errors import HeldByGate, InputMissing, SnapshotMissing
 from contracts.layout import Layout
@@ -19,26 +15,23 @@ from contracts.parity_section import Parity
 from contracts.report import JobReport
 from contracts.settings import Settings
 from export.durable import replace_json
-from export.format.manifest import TWO_STAGE, read_manifest
+from export.format.manifest import read_manifest
 from export.stores.base import Reader, UserLists
 from export.stores.opening import store_of
 from export.stores.prefetching import find_all
 from jobs.paths import layout_of
 from jobs.publishing import parity_tables
 from jobs.publishing.parity_tally import Tally, examples
+from jobs.publishing.second_kitchen import SecondKitchen
 from jobs.publishing.stage_snapshot import staged
-from models import ranker
-from models.parity import factors, features, stages
-from models.parity.comparing import Difference, Found, compare
-from models.parity.exploring import Exploring, exploring
-from models.parity.inputs import Entry, Person, Shop
-from models.parity.stages import PlainContext
-from models.ragged import Float32
+from models.parity.comparing import Difference
+from models.parity.inputs import Shop
 
 BLOCK_USERS: Final = 100
 TAKEN_OVER: Final = (
     "histories, features of users and items, which items the sources proposed with rank and score (but scores of ALS), "
-    "the trees of the boosters, anchors of reasons, fallback lists, how many lists showed each item"
+    "the trees of the boosters, anchors of reasons, fallback lists, how many lists showed each item, margins, "
+    "which items a rule is about"
 )
 
 
@@ -120,111 +113,6 @@ def _check(settings: Settings, layout: Layout, as_of: dt.date, reader: Reader, t
     segments = parity_tables.segments(layout, as_of, users)
     tally.add(_segments(((users[user_idx], name) for user_idx, name in segments.items()), found))
     tally.add(_fallbacks(parity_tables.fallbacks(layout, as_of), reader, shop))
-
-
-@dataclass(frozen=True)
-class SecondKitchen:
-    """What makes lists the second time.
-
-    Attributes:
-        boosters: by placement.
-        models: user and item factors by source.
-        exploring: by placement.
-        systems: by placement, whose lists the snapshot says they are.
-    """
-
-    settings: Settings
-    shop: Shop
-    boosters: dict[str, lgb.Booster]
-    models: dict[str, factors.Factors]
-    exploring: dict[str, Exploring]
-    systems: dict[str, str]
-
-    @classmethod
-    def of(
-        cls, settings: Settings, layout: Layout, as_of: dt.date, shop: Shop, systems: dict[str, str]
-    ) -> SecondKitchen:
-        """The boosters that serve and the factors of a date."""
-        folder = layout.artifact("ranker", as_of)
-        boosters = {name: ranker.load(folder, f"night-{name}") for name in settings.placements}
-        models = {
-            name: factors.load(layout.artifact("als", as_of), name) for name in factors.MODELS if name in shop.sources
-        }
-        shown = layout.artifact("exposure", as_of)
-        explored = {
-            name: exploring(settings.exploration, shop, name, shown, seed=settings.seed) for name in settings.placements
-        }
-        return cls(settings, shop, boosters, models, explored, systems)
-
-    def check(self, people: Sequence[Person], found: dict[str, UserLists | None], tally: Tally) -> None:
-        """Counts how the lists of a block of users differ."""
-        for person in people:
-            for name, model in self.models.items():
-                tally.add(factors.differences(person, self.shop, name, model))
-        known: dict[tuple[str, ...], list[Float32]] = {}
-        for placement, booster in self.boosters.items():
-            names = tuple(booster.feature_name())
-            if names not in known:
-                known[names] = [features.matrix(person, self.shop, names) for person in people]
-            for person, entries, context in self._scored(people, known[names], placement):
-                lists = found[person.user_id]
-                made = stages.list_of(entries, context)
-                tally.n_lists += 1
-                tally.n_places += len(made)
-                self._compare(person, placement, (entries, made), lists, context, tally)
-
-    def _scored(
-        self, people: Sequence[Person], known: Sequence[Float32], name: str
-    ) -> Iterator[tuple[Person, list[Entry], PlainContext]]:
-        placement, booster = self.settings.placements[name], self.boosters[name]
-        contexts = [
-            PlainContext(
-                person, self.shop, placement, placement.repeats and self.settings.shop.repeats, self.exploring[name]
-            )
-            for person in people
-        ]
-        system = self.systems.get(name, TWO_STAGE)
-        if system != TWO_STAGE:
-            for context in contexts:
-                yield context.person, stages.of_source(context, self.shop.sources.index(system)), context
-            return
-        ranked = [
-            [at for at, item in enumerate(context.person.items.tolist()) if stages.is_ranked(item, context)]
-            for context in contexts
-        ]
-        rows = [matrix[at] for matrix, at in zip(known, ranked, strict=True)]
-        scores = _predicted(booster, rows, self.settings.threads)
-        for context, at, one in zip(contexts, ranked, scores, strict=True):
-            yield context.person, stages.scored(context, at, one.tolist()), context
-
-    def _compare(
-        self,
-        person: Person,
-        placement: str,
-        made: tuple[list[Entry], list[Entry]],
-        lists: UserLists | None,
-        context: PlainContext,
-        tally: Tally,
-    ) -> None:
-        entries, expected = made
-        rows = lists.rows(placement, max(len(expected), 1) + 1) if lists is not None else None
-        shown = Found(
-            items=rows.items if rows else (), scores=rows.scores if rows else (), sources=rows.sources if rows else ()
-        )
-        may = [*stages.remove(entries, context), *expected]
-        known = {str(self.shop.item_ids[entry.item]): entry.score for entry in may}
-        result = compare(person.user_id, placement, expected, shown, self.shop, known)
-        tally.n_tied += result.n_tied
-        tally.add(result.differences)
-
-
-def _predicted(booster: lgb.Booster, rows: list[Float32], threads: int) -> list[Float32]:
-    """LightGBM's own scores, float32, of each user's rows."""
-    matrix = np.concatenate(rows)
-    if not len(matrix):
-        return [np.zeros(0, dtype=np.float32) for _ in rows]
-    scores = np.asarray(booster.predict(matrix, raw_score=True, num_threads=threads), dtype=np.float32)
-    return np.split(scores, np.cumsum([len(part) for part in rows])[:-1])
 
 
 def _unexpected(user_id: str, lists: UserLists | None) -> Difference:

@@ -77,14 +77,15 @@ def drawn(layout: Layout, as_of: dt.date, *, n: int, seed: int) -> dict[int, str
 def people(layout: Layout, as_of: dt.date, users: dict[int, str], *, n_items: int, n_sources: int) -> Iterator[Person]:
     """The users who have candidates, by ascending index. Memory holds the rows of `users` alone."""
     histories = _of_users(layout, tables.HISTORIES, as_of, ("n_baskets", *PAIRS), users)
-    features = _of_users(layout, tables.USER_FEATURES, as_of, USER_NUMBERS, users)
+    features = _of_users(layout, tables.USER_FEATURES, as_of, (*USER_NUMBERS, "segment"), users)
     columns = ("item_idx", "source_scores", "source_ranks")
     candidates = _of_users(layout, tables.CANDIDATES, as_of, columns, users)
     for user_idx in sorted(candidates):
         proposed, history = candidates[user_idx], histories[user_idx]
         known = np.asarray(history["item_idx"]) < n_items
         pairs = {name: np.asarray(history[name])[known] for name in PAIRS}
-        row = {"n_baskets": history["n_baskets"], **features.get(user_idx, dict.fromkeys(USER_NUMBERS))}
+        known_of = features.get(user_idx, {})
+        row = {"n_baskets": history["n_baskets"], **{name: known_of.get(name) for name in USER_NUMBERS}}
         yield Person(
             user_id=users[user_idx],
             user_idx=user_idx,
@@ -93,6 +94,7 @@ def people(layout: Layout, as_of: dt.date, users: dict[int, str], *, n_items: in
             items=np.asarray(proposed["item_idx"]),
             scores=np.frombuffer(proposed["source_scores"], dtype="<f4").reshape(-1, n_sources),
             ranks=np.frombuffer(proposed["source_ranks"], dtype="<i2").reshape(-1, n_sources),
+            segment=known_of.get("segment", "all"),
         )
 
 

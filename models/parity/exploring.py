@@ -61,7 +61,9 @@ def exploring(settings: Exploration, shop: Shop, placement: str, folder: Path, *
     return Exploring(settings, settings.share.get(placement, 0.0), key, is_open)
 
 
-def explore(made: list[Entry], may: list[Entry], user_idx: int, what: Exploring, shop: Shop) -> list[Entry]:
+def explore(
+    made: list[Entry], may: list[Entry], user_idx: int, what: Exploring, shop: Shop, fixed: frozenset[int]
+) -> list[Entry]:
     """The list with explored slots, each with the score of the entry it replaces.
 
     The user's better candidates that are open and not in the list are dealt to the open slots in turn; a slot that
@@ -73,6 +75,7 @@ def explore(made: list[Entry], may: list[Entry], user_idx: int, what: Exploring,
         user_idx: whose list.
         what: of the placement.
         shop: names the reasons.
+        fixed: items whose slot is never explored.
     """
     first, last = what.settings.first_slot, min(what.settings.last_slot, len(made))
     n_slots = last - first + 1
@@ -86,7 +89,7 @@ def explore(made: list[Entry], may: list[Entry], user_idx: int, what: Exploring,
     for slot in range(first, last + 1):
         own = pool[slot - first :: n_slots]
         number = draw(what.key, user_idx, slot)
-        if own and number < what.share:
+        if own and number < what.share and made[slot - 1].item not in fixed:
             item = own[min(int(number / what.share * len(own)), len(own) - 1)]
             out[slot - 1] = Entry(item, made[slot - 1].score, shop.reasons.index(EXPLORED))
     return out

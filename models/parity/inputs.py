@@ -78,6 +78,7 @@ class Person:
         items: candidates.
         scores: shape (candidates, sources), NaN where a source has none.
         ranks: the same shape, from 1; 0 where not proposed.
+        segment: whose popular list stands in for the user's.
     """
 
     user_id: str
@@ -87,6 +88,7 @@ class Person:
     items: AnyArray
     scores: AnyArray
     ranks: AnyArray
+    segment: str = "all"
 
     @cached_property
     def bought(self) -> dict[int, int]:

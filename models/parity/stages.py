@@ -6,13 +6,17 @@ A new stage is a plain function here, of the list so far and the context, at its
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
+from contracts.rules_section import PINNED
 from contracts.settings import Placement
+from models.parity import ordering, ruling
 from models.parity.exploring import Exploring, explore
 from models.parity.inputs import Entry, Person, Shop, main_source
+from models.parity.ordering import Ordering
+from models.parity.ruling import PlainRule
 
 KEPT_PER_LENGTH: Final = 4
 """So many times its length is kept of what was scored, before any stage."""
@@ -22,13 +26,22 @@ N_SPARE: Final = 512
 
 @dataclass(frozen=True)
 class PlainContext:
-    """Whose list it is, and where it shows."""
+    """Whose list it is, and where it shows.
+
+    Attributes:
+        ordering: what the placement's lists are ordered by.
+        rules: those that hold, in the order in which they act.
+        seen: place of each item in the list that was found, which decides where values are equal.
+    """
 
     person: Person
     shop: Shop
     placement: Placement
     may_repeat: bool
     exploring: Exploring
+    ordering: Ordering
+    rules: Sequence[PlainRule] = ()
+    seen: Mapping[int, int] = field(default_factory=dict)
 
 
 Stage = Callable[[list[Entry], PlainContext], list[Entry]]
@@ -65,12 +78,34 @@ def of_source(context: PlainContext, source: int) -> list[Entry]:
 
 def may_show(item: int, context: PlainContext) -> bool:
     """Whether the item may be in this user's list."""
-    return context.shop.allowed[item] and (context.may_repeat or item not in context.person.bought)
+    is_possible = context.shop.allowed[item] and (context.may_repeat or item not in context.person.bought)
+    return is_possible and ruling.may_show(item, context.person.segment, context.rules)
 
 
 def remove(entries: list[Entry], context: PlainContext) -> list[Entry]:
     """What may show."""
     return [entry for entry in entries if may_show(entry.item, context)]
+
+
+def weigh(entries: list[Entry], context: PlainContext) -> list[Entry]:
+    """Entries by scores that rules raised or lowered."""
+    return ruling.weigh(entries, context.rules)
+
+
+def order(entries: list[Entry], context: PlainContext) -> list[Entry]:
+    """Entries by all objectives."""
+    return ordering.order(entries, context.ordering, context.placement.length, context.seen)
+
+
+def hold_quotas(entries: list[Entry], context: PlainContext) -> list[Entry]:
+    """Entries with the quotas kept."""
+    return ruling.hold_quotas(entries, context.rules)
+
+
+def pin(entries: list[Entry], context: PlainContext) -> list[Entry]:
+    """Entries with the pinned items at their places."""
+    shown = [item for item in ruling.pinned(context.rules) if may_show(item, context)]
+    return ruling.pin(entries, context.rules, shown, context.shop.reasons.index(PINNED))
 
 
 def cap(entries: list[Entry], context: PlainContext) -> list[Entry]:
@@ -109,7 +144,7 @@ def fill(entries: list[Entry], context: PlainContext) -> list[Entry]:
     return made
 
 
-STAGES: Final[tuple[Stage, ...]] = (remove, cap, cut, fill)
+STAGES: Final[tuple[Stage, ...]] = (remove, weigh, order, hold_quotas, pin, cap, cut, fill)
 
 
 def list_of(entries: list[Entry], context: PlainContext) -> list[Entry]:
@@ -117,4 +152,6 @@ def list_of(entries: list[Entry], context: PlainContext) -> list[Entry]:
     made = entries
     for stage in STAGES:
         made = stage(made, context)
-    return explore(made, remove(entries, context), context.person.user_idx, context.exploring, context.shop)
+    fixed = ruling.pinned(context.rules)
+    may = remove(entries, context)
+    return explore(made, may, context.person.user_idx, context.exploring, context.shop, fixed)

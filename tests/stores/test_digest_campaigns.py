@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import InputInvalid, InputMissing, SnapshotMissing
-from contracts.sections import Placement
-from contracts.settings import Digest, Settings
+from contracts.settings import Digest, Placement, Settings
 from export.digest.campaigns import Campaigns
 from export.stores.local import LocalStore
 from jobs.mailing import write_digest

@@ -16,7 +16,7 @@ from contracts.layout import Layout
 from contracts.settings import Candidates, Exploration, Placement, Settings
 from contracts.tables import Table
 from jobs import lake
-from models import als, exposure, ranker
+from models import als, exposure, ranker, shelf
 from models.rerank import Lists
 from models.user_block import USER_NUMBERS
 from tests.unit.parity_shop import LISTS, N_ITEMS, N_USERS, SOURCES, TODAY, RandomShop
@@ -68,6 +68,7 @@ def write_root(night: RandomShop, root: Path) -> None:
     ranker.save(layout.artifact("ranker", DAY), texts, about={})
     als.save(layout.artifact("als", DAY), {"als": als.Factors(*night.factors)}, about={})
     exposure.Exposure(10).save(layout.artifact("exposure", DAY), about={})
+    shelf.save(layout.artifact("shelf", DAY), night.shelf, about={})
 
 
 def _item(night: RandomShop, item: int) -> dict[str, Any]:

@@ -11,25 +11,38 @@ import numpy as np
 import pyarrow as pa
 
 from contracts.exploration_section import EXPLORED
-from contracts.settings import Exploration, Placement, Ranker
-from models import exploration, ranker, ranking_features, stages
+from contracts.rules_section import PINNED, Block, Boost, Bury, MinMargin, Pin, Quota, Region, Rule
+from contracts.settings import Exploration, Objectives, Placement, Ranker
+from models import exploration, objectives, ranker, ranking_features, stages
 from models.candidates import CandidateBlock, main_sources
 from models.histories import PAIR_COLUMNS
 from models.item_arrays import CODES, NUMBERS, ItemArrays
+from models.objectives import Aims
 from models.parity.exploring import Exploring
+from models.parity.factors import Factors
 from models.parity.inputs import Person, Shop
+from models.parity.ordering import Ordering, ordering
 from models.ragged import AnyArray, Float32, rank_within
 from models.rerank import Lists
+from models.shelf import Shelf
 from models.sources.base import is_new
 from models.user_block import USER_NUMBERS, UserBlock, read_block
 
 SOURCES: Final = ("own", "als", "popular")
-REASONS: Final = (*SOURCES, EXPLORED)
+REASONS: Final = (*SOURCES, EXPLORED, PINNED)
 N_USERS: Final = 40
 N_ITEMS: Final = 60
 TODAY: Final = 20_000
 UNKNOWN: Final = {"repeat_gap_days", "age_days", "price", "price_change", "basket_gap_days", "mean_price"}
 """Columns that may be null."""
+RULES: Final[tuple[Rule, ...]] = (
+    Pin(name="second", item="", position=2), Pin(name="first", item="", position=1),
+    Pin(name="late", item="", position=1),
+    Quota(name="few", items=("",), at_most=1, first=5), Quota(name="some", items=("",), at_least=2, first=5),
+    Boost(name="up", items=("",), factor=3.0), Bury(name="down", items=("",), factor=0.25),
+    Block(name="gone", items=("",)), Region(name="here", items=("",), segments=("b",)),
+    MinMargin(name="poor", margin=0.2),
+)  # fmt: skip
 LISTS: Final = ("item_idx", *[name for name in PAIR_COLUMNS if name != "item_idx"])
 
 
@@ -38,6 +51,7 @@ class RandomShop:
     """Users, items and candidates drawn from a seed; a few of everything is unknown, and some items come never."""
 
     seed: int
+    has_rules: bool = False
 
     def rng(self, what: int) -> np.random.Generator:
         """Where one part of the shop is drawn from."""
@@ -88,7 +102,7 @@ class RandomShop:
     def _row(self, user: int) -> dict[str, Any]:
         rng = self.rng(1000 + user)
         n = int(rng.integers(0, 15))
-        row: dict[str, Any] = {"user_idx": user, "segment": "all"}
+        row: dict[str, Any] = {"user_idx": user, "segment": "b" if user % 3 else "all"}
         for name in USER_NUMBERS:
             row[name] = None if name in UNKNOWN and rng.random() < 0.2 else float(np.float32(rng.gamma(2.0, 10.0)))
         row |= {"n_baskets": int(rng.integers(12, 30)), "n_items": int(rng.integers(1, 30))}
@@ -138,7 +152,7 @@ class RandomShop:
             user_id=f"user-{row['user_idx']}", user_idx=row["user_idx"],
             numbers={name: np.float32("nan" if row[name] is None else row[name]) for name in USER_NUMBERS},
             pairs={name: np.asarray(row[name])[known] for name in LISTS},
-            items=items, scores=scores, ranks=ranks,
+            items=items, scores=scores, ranks=ranks, segment=row["segment"],
         )  # fmt: skip
 
     @cached_property
@@ -193,7 +207,8 @@ class RandomShop:
         )  # fmt: skip
         may, is_open = stages.remove(scored, context), np.array(self.exploring.is_open)
         if is_explored:
-            lists = exploration.explore(lists, may, self.block.user_idx, is_open, policy).lists
+            fixed = stages.fixed(context)
+            lists = exploration.explore(lists, may, self.block.user_idx, is_open, policy, fixed).lists
         return [lists.take(lists.rows == row) for row in range(N_USERS)]
 
     @cached_property
@@ -203,6 +218,32 @@ class RandomShop:
         key = exploration.draw_key(self.seed, TODAY, "home")
         return Exploring(settings, 0.8, key, (self.rng(3).random(N_ITEMS) < 0.5).tolist())
 
+    @cached_property
+    def shelf(self) -> Shelf:
+        """Margins, some of them unknown, and how many lists of `home` show an item."""
+        rng = self.rng(4)
+        margins = np.where(rng.random(N_ITEMS) < 0.3, np.nan, rng.integers(1, 9, N_ITEMS) / 10).astype(np.float32)
+        rules = [
+            (rule, np.flatnonzero(rng.random(N_ITEMS) < 0.15).astype(np.int32)) for rule in RULES if self.has_rules
+        ]
+        alone = [(rule, items[:1] if isinstance(rule, Pin) else items) for rule, items in rules]
+        return Shelf(margins, dict.fromkeys(("home", "discover"), rng.integers(0, 30, N_ITEMS)), tuple(alone))
+
+    def ordering(self, placement: Placement) -> Ordering:
+        """What lists are ordered by, as the second path sees it."""
+        model = Factors(*self.factors)
+        return ordering(Objectives(), placement, "home", self.shop, self.shelf, model)
+
+    def _aims(self, placement: Placement, allowed: AnyArray) -> Aims:
+        known = Objectives()
+        return objectives.aims_of(
+            known.weights(placement.objectives),
+            margin=objectives.margin_of(self.shelf.margins, allowed),
+            spread=objectives.spread_of(self.shelf.reach["home"], int(allowed.sum())),
+            likeness=objectives.likeness_of(self.items, self.factors[1], known.similarity),
+            span_places=known.span_places,
+        )
+
     def _context(self, placement: Placement) -> stages.StageContext:
         buyers, ages = self.numbers["buyers"], self.numbers["age_days"]
         allowed = np.asarray(self.items.is_recommendable) & ((buyers >= 1) | (np.nan_to_num(ages, nan=np.inf) <= 35))
@@ -211,6 +252,7 @@ class RandomShop:
         return stages.StageContext(
             block=self.block, items=self.items, allowed=allowed, popular=order[allowed[order]].astype(np.int32),
             placement=placement, may_repeat=placement.repeats, fill_reason=SOURCES.index("popular"),
+            aims=self._aims(placement, allowed), rules=self.shelf.rules_of("home"), pinned_reason=REASONS.index(PINNED),
         )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from models.parity import factors, features, stages
 from models.parity.comparing import Compared, Difference, Found, compare
 from models.parity.exploring import exploring
 from models.parity.inputs import Entry, Person, Shop
+from models.parity.ruling import ruling
 from models.parity.stages import PlainContext
 from models.rerank import Lists
 from tests.unit.parity_shop import N_USERS, REASONS, SOURCES, RandomShop, shifted
@@ -26,6 +27,9 @@ PLACEMENTS = [
     Placement(repeats=False, length=10),
     Placement(repeats=True, length=12, max_per_category=2),
     Placement(repeats=False, length=3, max_per_category=1),
+    Placement(repeats=True, length=10, objectives={"spread": 0.4, "margin": 0.0}),
+    Placement(repeats=True, length=10, objectives={"diversity": 0.0}),
+    Placement(repeats=True, length=10, objectives={"diversity": 0.0, "margin": 0.0}),
 ]
 
 
@@ -40,7 +44,15 @@ def again(
 ) -> tuple[list[Entry], list[Entry]]:
     """What the second path scores for a user, and the list it makes of it."""
     shop = night.shop
-    context = PlainContext(person, shop, placement, placement.repeats, night.exploring)
+    context = PlainContext(
+        person,
+        shop,
+        placement,
+        placement.repeats,
+        night.exploring,
+        night.ordering(placement),
+        ruling(night.shelf, "home"),
+    )
     ranked = [at for at, item in enumerate(person.items.tolist()) if stages.is_ranked(item, context)]
     matrix = features.matrix(person, shop, booster.feature_name())[ranked]
     scores = booster.predict(matrix, raw_score=True).astype(np.float32) if ranked else np.zeros(0)
@@ -79,9 +91,11 @@ def test_features_are_those_of_the_kernel_bit_by_bit(seed: int) -> None:
         np.testing.assert_array_equal(made[:, position], night.features[:, position], err_msg=name)
 
 
+@pytest.mark.parametrize("has_rules", [False, True])
 @pytest.mark.parametrize("placement", PLACEMENTS)
-def test_lists_are_those_of_the_kernels(night: RandomShop, placement: Placement) -> None:
-    """The same items in the same order with the same scores and reasons; short lists filled up the same way."""
+def test_lists_are_those_of_the_kernels(placement: Placement, has_rules: bool) -> None:  # noqa: FBT001
+    """The same items in the same order with the same scores and reasons, with a rule of every kind and without."""
+    night = RandomShop(7, has_rules)
     booster = night.booster()
     for person, lists in zip(night.people, night.made(placement, booster), strict=True):
         _, made = again(night, person, placement, booster)

@@ -7,6 +7,7 @@ import pytest
 
 from contracts.settings import Placement
 from models.item_arrays import ItemArrays
+from models.objectives import Aims, likeness_of
 from models.rerank import Lists
 from models.stages import StageContext, lists_of
 from models.user_block import UserBlock
@@ -38,7 +39,14 @@ def context(block: UserBlock, items: ItemArrays) -> StageContext:
         placement=Placement(repeats=True, length=3),
         may_repeat=True,
         fill_reason=6,
+        aims=aims(items, engagement=1.0),
     )
+
+
+def aims(items: ItemArrays, **weights: float) -> Aims:
+    """Aims by these weights, items alike by category, the score falling by 1 over two places."""
+    factors = np.zeros((6, 2), dtype=np.float32)
+    return Aims(weights, np.zeros(6, dtype=np.float32), likeness_of(items, factors, ("category",)), 2)
 
 
 def test_lists_hold_what_is_allowed_and_are_filled_up(context: StageContext) -> None:
@@ -59,3 +67,11 @@ def test_a_capped_category_goes_behind_before_the_cut(context: StageContext) -> 
     """Of the items 0, 1 and 4 of one category one keeps its place, and an item that was cut without the cap shows."""
     capped = replace(context, placement=Placement(repeats=True, length=2, max_per_category=1))
     assert shown(lists_of(scored([0, 1, 4, 2], [], [], []), capped))[0] == [0, 2]
+
+
+def test_lists_are_ordered_by_the_objectives_before_the_cap(context: StageContext, items: ItemArrays) -> None:
+    """Of 0, 1 and 4, all of one category, the second waits behind 2 of another; what may not show is nobody's twin."""
+    diverse = replace(context, aims=aims(items, engagement=0.4, diversity=0.6))
+    assert shown(lists_of(scored([5, 0, 1, 4, 2], [3, 2, 4], [], []), diverse))[:2] == [[0, 1, 2], [3, 4, 2]]
+    unlike = replace(context, aims=aims(items, engagement=0.2, diversity=0.8))
+    assert shown(lists_of(scored([5, 0, 1, 4, 2], [3, 2, 4], [], []), unlike))[:2] == [[0, 2, 1], [3, 4, 2]]
