@@ -44,20 +44,15 @@ def shop_of(settings: Settings, layout: Layout, as_of: dt.date) -> Shop:
     Raises:
         InputMissing: one of these tables has no rows of that date.
     """
-    features = _by_index(layout, tables.ITEM_FEATURES, as_of, (*NUMBERS, "is_recommendable"), "item_idx")
-    catalogue = _by_index(layout, tables.ITEMS, _catalogue_day(layout, as_of), TEXTS, "item_idx")
-    ids = {row["item_idx"]: row["item_id"] for row in _rows(layout, tables.ITEM_VOCABULARY, None)}
-    order = range(len(features))
-    missing = float("nan")
-    numbers = {
-        name: np.array([missing if (x := features[i][name]) is None else x for i in order], dtype=np.float32)
-        for name in NUMBERS
-    }
+    features = _table(layout, tables.ITEM_FEATURES, as_of, ("item_idx", *NUMBERS, "is_recommendable"))
+    catalogue = _table(layout, tables.ITEMS, _catalogue_day(layout, as_of), ("item_idx", *TEXTS))
+    vocabulary = _table(layout, tables.ITEM_VOCABULARY, None, ("item_idx", "item_id"))
+    n_items = features.num_rows
     return Shop(
-        item_ids=[ids.get(i) for i in order],
-        numbers=numbers,
-        texts={name: [catalogue.get(i, {}).get(name) for i in order] for name in TEXTS},
-        is_recommendable=np.array([features[i]["is_recommendable"] for i in order], dtype=bool),
+        item_ids=_by_index(vocabulary, "item_id", n_items),
+        numbers={name: features[name].cast(pa.float32()).to_numpy() for name in NUMBERS},
+        texts={name: _by_index(catalogue, name, n_items) for name in TEXTS},
+        is_recommendable=features["is_recommendable"].to_numpy(),
         sources=settings.candidates.sources,
         reasons=settings.reasons,
         min_item_buyers=settings.candidates.min_item_buyers,
@@ -69,18 +64,25 @@ def shop_of(settings: Settings, layout: Layout, as_of: dt.date) -> Shop:
 def drawn(layout: Layout, as_of: dt.date, *, n: int, seed: int) -> dict[int, str]:
     """The ids of `n` users of the vocabulary as of a date by their index, drawn by a hash of seed, date and id."""
     salt = f"parity {seed} {as_of.isoformat()}"
-    known = (row for row in _rows(layout, tables.USER_VOCABULARY, None) if row["first_day"] <= as_of)
-    chosen = heapq.nsmallest(n, ((place(row["user_id"], salt), row["user_id"], row["user_idx"]) for row in known))
+    chosen = heapq.nsmallest(n, _places(layout, as_of, salt))
     return {user_idx: user_id for _, user_id, user_idx in chosen}
 
 
+def _places(layout: Layout, as_of: dt.date, salt: str) -> Iterator[tuple[float, str, int]]:
+    columns = ("user_idx", "user_id", "first_day")
+    for batch in _batches(layout, tables.USER_VOCABULARY, None, columns):
+        for user_idx, user_id, first in zip(*(batch.column(name).to_pylist() for name in columns), strict=True):
+            if first <= as_of:
+                yield place(user_id, salt), user_id, user_idx
+
+
 def people(layout: Layout, as_of: dt.date, users: dict[int, str], *, n_items: int, n_sources: int) -> Iterator[Person]:
-    """The users who have candidates, by ascending index. Memory holds the rows of `users` alone."""
+    """The users who have a history and candidates, by ascending index. Memory holds the rows of `users` alone."""
     histories = _of_users(layout, tables.HISTORIES, as_of, ("n_baskets", *PAIRS), users)
     features = _of_users(layout, tables.USER_FEATURES, as_of, (*USER_NUMBERS, "segment"), users)
     columns = ("item_idx", "source_scores", "source_ranks")
     candidates = _of_users(layout, tables.CANDIDATES, as_of, columns, users)
-    for user_idx in sorted(candidates):
+    for user_idx in sorted(candidates.keys() & histories.keys()):
         proposed, history = candidates[user_idx], histories[user_idx]
         known = np.asarray(history["item_idx"]) < n_items
         pairs = {name: np.asarray(history[name])[known] for name in PAIRS}
@@ -130,8 +132,18 @@ def _value(scalar: pa.Scalar) -> Any:
     return scalar.values.to_numpy(zero_copy_only=False) if isinstance(scalar, pa.ListScalar) else scalar.as_py()
 
 
-def _by_index(layout: Layout, table: Table, as_of: dt.date, columns: Sequence[str], key: str) -> Rows:
-    return {row[key]: row for row in _rows(layout, table, as_of, (key, *columns))}
+def _table(layout: Layout, table: Table, as_of: dt.date | None, columns: Sequence[str]) -> pa.Table:
+    """All rows, in the order of the first column."""
+    return pa.Table.from_batches(list(_batches(layout, table, as_of, columns))).sort_by(columns[0])
+
+
+def _by_index(rows: pa.Table, column: str, n_items: int) -> list[str | None]:
+    """A text by item index, None where there is none."""
+    made: list[str | None] = [None] * n_items
+    for item, text in zip(rows["item_idx"].to_pylist(), rows[column].to_pylist(), strict=True):
+        if item < n_items:
+            made[item] = text
+    return made
 
 
 def _rows(

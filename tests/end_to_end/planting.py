@@ -94,6 +94,12 @@ def candidates_lost(layout: Layout, day: dt.date) -> None:
     _write(layout, tables.CANDIDATES, day, rows.filter(pc.field("user_idx") > 0))
 
 
+def histories_lost(layout: Layout, day: dt.date) -> None:
+    """The first user has no history."""
+    rows = _rows(layout, tables.HISTORIES, day)
+    _write(layout, tables.HISTORIES, day, rows.filter(pc.field("user_idx") > 0))
+
+
 def _rows(layout: Layout, table: Table, day: dt.date) -> pa.Table:
     dataset = deltalake.DeltaTable(str(layout.table(table))).to_pyarrow_dataset()
     return dataset.to_table(filter=pc.field("as_of") == day)

@@ -103,10 +103,11 @@ def test_another_fallback_list_is_found(publish: Publish) -> None:
     ]  # fmt: skip
 
 
-def test_a_list_that_nobody_expects_is_found(publish: Publish) -> None:
-    """A user without candidates has an own list in the store."""
+@pytest.mark.parametrize("lose", [planting.candidates_lost, planting.histories_lost])
+def test_a_list_that_nobody_expects_is_found(publish: Publish, lose: planting.Plant) -> None:
+    """A user without candidates or history has an own list in the store."""
     settings = publish()
-    planting.candidates_lost(planting.layout_of(settings), DAY)
+    lose(planting.layout_of(settings), DAY)
     _, found = held(settings)
     assert [(one["user_id"], one["what"], one["found"]) for one in found] == [("user-0", "user", "an own list")]
 
