@@ -28,7 +28,7 @@ from models.ragged import Int32, Int64, lists, rows_of
 from models.references import cosine, ease, tifuknn
 
 _HISTORY: Final = ("user_idx", "item_idx", "baskets", "quantities")
-_GIGABYTES: Final = "left out: needs {:.1f} GB, references.memory_gigabytes is {:g}"
+_GIGABYTES: Final = "left out: needs {:.3g} GB, references.memory_gigabytes is {:g}"
 
 
 @dataclass(frozen=True, slots=True)
