@@ -146,6 +146,19 @@ def batches(layout: Layout, table: Table, as_of: dt.date, columns: Sequence[str]
     yield from pads.dataset([file.path for file in found], format="parquet").to_batches(columns=list(columns))
 
 
+def rows(layout: Layout, table: Table, as_of: dt.date) -> list[dict[str, Any]]:
+    """The few rows of one date of a table that no Spark job makes, in the order of its key, without `as_of`.
+
+    Raises:
+        InputMissing: there are none.
+    """
+    columns = [column for column in table.column_names if column not in table.partition]
+    data = pa.Table.from_batches(list(batches(layout, table, as_of, columns)))
+    keys = [(name, "ascending") for name in table.key if name in columns]
+    found: list[dict[str, Any]] = data.sort_by(keys).to_pylist()
+    return found
+
+
 def replace_as_of(layout: Layout, table: Table, rows: Sequence[dict[str, Any]], as_of: dt.date) -> int:
     """Replaces the partition of one date by a few rows, which come without `as_of`. Returns rows written.
 
@@ -158,7 +171,13 @@ def replace_as_of(layout: Layout, table: Table, rows: Sequence[dict[str, Any]], 
     return len(rows)
 
 
-_ARROW_TYPES: Final = {"string": pa.string(), "double": pa.float64(), "date": pa.date32(), "int": pa.int32()}
+_ARROW_TYPES: Final = {
+    "string": pa.string(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "int": pa.int32(),
+    "boolean": pa.bool_(),
+}
 
 
 def _arrow_schema(table: Table) -> pa.Schema:

@@ -75,15 +75,26 @@ def _resampled(filled: Float64, weights: Float64, *, resamples: int, seed: int) 
         nothing = np.full(n_columns, np.nan)
         return Intervals(nothing, nothing.copy(), nothing.copy(), counts)
     means = _divide(filled.sum(axis=0), weights.sum(axis=0))
+    low, high = percentiles(_drawn(filled, weights, resamples=resamples, seed=seed))
+    return Intervals(means, low, high, counts)
+
+
+def drawn_means(values: Float64, *, resamples: int, seed: int) -> Float64:
+    """The mean of every column in every resample, shape (resamples, n_columns); NaN where nobody drawn has a value."""
+    has = ~np.isnan(values)
+    return _drawn(np.where(has, values, 0.0), has.astype(np.float64), resamples=resamples, seed=seed)
+
+
+def _drawn(filled: Float64, weights: Float64, *, resamples: int, seed: int) -> Float64:
+    n_users, n_columns = filled.shape
     drawn = np.empty((resamples, n_columns))
     random = np.random.default_rng(seed)
-    chunk = max(1, CHUNK_BYTES // (8 * n_users))
+    chunk = max(1, CHUNK_BYTES // (8 * max(n_users, 1)))
     for start in range(0, resamples, chunk):
         size = min(chunk, resamples - start)
         times = np.stack([_draw(random, n_users) for _ in range(size)])
         drawn[start : start + size] = _divide(times @ filled, times @ weights)
-    low, high = _percentiles(drawn)
-    return Intervals(means, low, high, counts)
+    return drawn
 
 
 def paired_difference(ours: Float64, theirs: Float64, *, resamples: int, seed: int) -> Intervals:
@@ -96,9 +107,9 @@ def _draw(random: np.random.Generator, n_users: int) -> Float64:
     return np.bincount(random.integers(0, n_users, n_users), minlength=n_users).astype(np.float64)
 
 
-def _percentiles(drawn: Float64) -> tuple[Float64, Float64]:
-    """Ends of the intervals; a resample that drew no user with a value is left out."""
-    tail = (1 - LEVEL) / 2
+def percentiles(drawn: Float64, level: float = LEVEL) -> tuple[Float64, Float64]:
+    """Ends of the intervals that hold a `level` of the draws; one that drew no user with a value is left out."""
+    tail = (1 - level) / 2
     ends = np.full((2, drawn.shape[1]), np.nan)
     known = ~np.isnan(drawn).all(axis=0) if len(drawn) else np.zeros(drawn.shape[1], dtype=bool)
     if known.any():

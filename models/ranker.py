@@ -11,7 +11,8 @@ import numpy as np
 
 from contracts.errors import VocabularyMismatch
 from contracts.settings import Ranker
-from models import artifact, tree_tables
+from models import artifact, calibration, tree_tables
+from models.calibration import Calibration
 from models.ragged import AnyArray, Float32, Int64
 from models.tree_tables import BoosterUnfit, TreeTables
 
@@ -56,9 +57,27 @@ def fit(examples: Examples, names: tuple[str, ...], settings: Ranker, *, seed: i
     return str(booster.model_to_string())
 
 
-def save(folder: Path, boosters: dict[str, str], *, about: dict[str, Any]) -> str:
-    """Writes the boosters as `<name>.txt` of one artifact; returns its SHA-256."""
-    return artifact.save(folder, arrays={}, texts={f"{name}.txt": text for name, text in boosters.items()}, about=about)
+def save(
+    folder: Path, boosters: dict[str, str], *, about: dict[str, Any], calibrations: dict[str, Calibration] | None = None
+) -> str:
+    """Writes the boosters as `<name>.txt` of one artifact, beside the calibrations; returns its SHA-256."""
+    texts = {f"{name}.txt": text for name, text in boosters.items()}
+    texts |= {calibration_file(name): made.to_json() for name, made in (calibrations or {}).items()}
+    return artifact.save(folder, arrays={}, texts=texts, about=about)
+
+
+def calibration_file(placement: str) -> str:
+    """The file of a placement's calibration."""
+    return f"calibration-{placement}.json"
+
+
+def load_calibration(folder: Path, placement: str) -> Calibration:
+    """The map from a placement's scores to probabilities. A ranker of one window has none.
+
+    Raises:
+        ArtifactCorrupt: it is absent, differs from the manifest or cannot be read.
+    """
+    return calibration.from_json(artifact.text(folder, calibration_file(placement)))
 
 
 def load(folder: Path, name: str) -> lgb.Booster:

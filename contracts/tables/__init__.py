@@ -6,7 +6,7 @@ from typing import Final
 
 from contracts.tables.landed import EVENTS, INTERACTIONS, ITEM_VOCABULARY, ITEMS, QUARANTINE, USER_VOCABULARY, USERS
 from contracts.tables.lists import CANDIDATES, EXAMPLES, FALLBACK_LISTS, RANKED, TOP_N_LISTS
-from contracts.tables.measured import BACKTESTS, CHANGES, METRICS
+from contracts.tables.measured import BACKTESTS, CHANGES, FAIRNESS, METRICS, RELIABILITY, THRESHOLDS
 from contracts.tables.outcomes import OUTCOME_QUARANTINE, OUTCOME_RATES, OUTCOMES, SLOTS
 from contracts.tables.past import HISTORIES, ITEM_FEATURES, USER_FEATURES
 from contracts.tables.schema import Column, Table
@@ -18,6 +18,7 @@ __all__ = [
     "CHANGES",
     "EVENTS",
     "EXAMPLES",
+    "FAIRNESS",
     "FALLBACK_LISTS",
     "HISTORIES",
     "INTERACTIONS",
@@ -30,7 +31,9 @@ __all__ = [
     "OUTCOME_RATES",
     "QUARANTINE",
     "RANKED",
+    "RELIABILITY",
     "SLOTS",
+    "THRESHOLDS",
     "TOP_N_LISTS",
     "USERS",
     "USER_FEATURES",
@@ -43,7 +46,7 @@ __all__ = [
 ALL: Final[tuple[Table, ...]] = (
     EVENTS, QUARANTINE, USER_VOCABULARY, ITEM_VOCABULARY, ITEMS, USERS, INTERACTIONS, HISTORIES, USER_FEATURES,
     ITEM_FEATURES, CANDIDATES, EXAMPLES, RANKED, TOP_N_LISTS, FALLBACK_LISTS, METRICS, BACKTESTS,
-    CHANGES, SLOTS,
+    CHANGES, SLOTS, THRESHOLDS, FAIRNESS, RELIABILITY,
 )  # fmt: skip
 
 

@@ -50,6 +50,83 @@ BACKTESTS = Table(
     partition=("as_of",),
 )
 
+THRESHOLDS = Table(
+    "thresholds",
+    "One success threshold under one protocol, reached or not.",
+    (
+        AS_OF,
+        _CUT,
+        _PLACEMENT,
+        Column("protocol", "string", "Under which the value was measured.", derived_from=("metrics.protocol",)),
+        Column("metric", "string", "ndcg_5, auc, or auc_pooled.", derived_from=("metrics.metric",)),
+        Column("value", "double", "Of the two-stage lists.", derived_from=("metrics.value",)),
+        _LOW,
+        _HIGH,
+        Column("n_users", "int", "Users it is a mean over.", derived_from=("metrics.n_users",)),
+        Column("threshold", "double", "What was to be reached."),
+        Column("is_reached", "boolean", "Whether the value is at least that.", derived_from=("metrics.value",)),
+        Column("is_gated", "boolean", "Whether a gate looks at it under this protocol."),
+    ),
+    key=("as_of", "cut", "placement", "protocol", "metric"),
+    partition=("as_of",),
+)
+
+FAIRNESS = Table(
+    "fairness",
+    "A group's quality or exposure, or the gap between the best group of users and the worst.",
+    (
+        AS_OF,
+        _CUT,
+        _PLACEMENT,
+        Column("metric", "string", "ndcg and auc over the full catalogue, or exposure_ratio, each with its cutoff."),
+        Column(
+            "kind",
+            "string",
+            "What parts the groups: segment, a column of the users, brand, category or price_band.",
+            derived_from=("users.segment", "users.attributes", "items.brand", "items.category", "item_features.price"),
+        ),
+        Column("group", "string", "The group; of a gap the best one, empty where there were too few to compare."),
+        Column("other", "string", "Of a gap the worst group; null in the rows of one group.", nullable=True),
+        Column(
+            "value",
+            "double",
+            "Mean over the group's users; best minus worst; or share of the places over share of the recent buyers.",
+            nullable=True,
+            derived_from=(*_TAKEN, "item_features.buyers_28"),
+        ),
+        Column("low", "double", "Lower end of the interval, 95 % over all pairs compared.", nullable=True),
+        Column("high", "double", "Upper end of the interval.", nullable=True),
+        Column("n", "int", "Users; of a gap those of the smaller group; places of an exposure."),
+        Column("verdict", "string", "Of a gap: green, yellow, red, or not enough data.", nullable=True),
+    ),
+    key=("as_of", "placement", "metric", "kind", "group", "other"),
+    partition=("as_of",),
+)
+
+RELIABILITY = Table(
+    "reliability",
+    "One bin of the ranker's scores: the purchases that were foreseen, and those that came.",
+    (
+        AS_OF,
+        _CUT,
+        _PLACEMENT,
+        Column("bin", "int", "From 0, lowest scores first; all have about as many purchases."),
+        Column("n_pairs", "int", "Candidates of the users who were not fitted to.", derived_from=("examples.labels",)),
+        Column("n_users", "int", "Those users, of the whole placement."),
+        Column("mean_score", "double", "Mean score of the ranker.", derived_from=("examples.features",)),
+        Column("uncalibrated", "double", "Mean of the logistic of the score.", derived_from=("examples.features",)),
+        Column(
+            "predicted",
+            "double",
+            "Mean probability by the fitted map.",
+            derived_from=("examples.features", "interactions.n_purchases"),
+        ),
+        Column("observed", "double", "Share that was bought.", derived_from=("interactions.n_purchases",)),
+    ),
+    key=("as_of", "placement", "bin"),
+    partition=("as_of",),
+)
+
 CHANGES = Table(
     "changes",
     "One number of what changes for the users from one snapshot to another: the diff of a night.",

@@ -9,8 +9,8 @@ import dagster as dg
 from contracts import tables
 from dagster_project import metadata
 from dagster_project.assets.candidates import candidates
-from dagster_project.assets.features import item_arrays
-from dagster_project.assets.holdout import choice, metrics
+from dagster_project.assets.features import item_arrays, user_features
+from dagster_project.assets.holdout import choice, fairness, metrics, thresholds
 from dagster_project.assets.ingest import histories, interactions, items, users
 from dagster_project.assets.ranker import ranker
 from dagster_project.assets.ranking import fallback_lists, ranked, staged_snapshot, top_n_lists
@@ -32,21 +32,12 @@ def changes(context: dg.AssetExecutionContext, settings: SettingsResource) -> dg
 
 @step(
     deps=[
-        metrics,
-        choice,
-        changes,
-        staged_snapshot,
-        top_n_lists,
-        fallback_lists,
-        items,
-        users,
-        histories,
-        item_arrays,
-        ranker,
+        metrics, thresholds, fairness, choice, changes, staged_snapshot, top_n_lists, fallback_lists, interactions,
+        items, users, histories, user_features, item_arrays, ranker,
     ],
     group=GROUP,
     kinds={"spark", "json"},
-)
+)  # fmt: skip
 def blessing(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
 ) -> dg.MaterializeResult[Any]:

@@ -20,15 +20,16 @@ GROUP: Final = "ranking"
 
 examples: Final = table_spec(tables.EXAMPLES, group=GROUP)
 ranker: Final = files_spec("ranker", "LightGBM lambdarank, two boosters a placement.", group=GROUP, kinds={"lightgbm"})
+reliability: Final = table_spec(tables.RELIABILITY, group=GROUP)
 
 
-@step_of_many(specs=[examples, ranker], deps=[candidates, interactions, histories, items, users])
+@step_of_many(specs=[examples, ranker, reliability], deps=[candidates, interactions, histories, items, users])
 def train_ranker(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Past candidates with what followed, and the ranker that learned from them."""
     report = ranker_job.run(spark.session(), settings.load(), as_of=as_of(context))
-    yield from metadata.results(report, {"examples": "examples", "ranker": None})
+    yield from metadata.results(report, {"examples": "examples", "ranker": None, "reliability": "reliability_bins"})
 
 
 ASSETS: Final = (train_ranker,)

@@ -18,7 +18,7 @@ from contracts.report import JobReport
 from contracts.settings import Settings
 from features.user_rows import with_candidates
 from jobs import lake, storage
-from jobs.evaluation import cook_past, metric_tables, read_back, standing
+from jobs.evaluation import cook_past, metric_tables, read_back, standing, thresholds
 from jobs.evaluation.evaluate_holdout import headlines
 from jobs.evaluation.measure import measure, metric_rows, truth_frame
 from jobs.evaluation.metric_tables import Section
@@ -158,7 +158,7 @@ def _report(
     facts = [*_facts(settings, windows), *skipped]
     stand = [*standing.sentences(windows, pooled, settings)]
     against = standing.sections(windows, pooled, settings)
-    whole = {window.cut: metric_tables.sections(window.rows, window.measured.plan) for window in windows}
+    whole = {window.cut: _sections(window, settings) for window in windows}
     paths = _save(
         layout, windows, pooled, [*facts, *stand], [*against, *(s for parts in whole.values() for s in parts)]
     )
@@ -177,6 +177,12 @@ def _report(
         },
         seconds=time.perf_counter() - started,
     )
+
+
+def _sections(window: Window, settings: Settings) -> list[Section]:
+    """Systems by protocol, and where the success thresholds are reached."""
+    reached = thresholds.section(thresholds.threshold_rows(window.rows, settings))
+    return [*metric_tables.sections(window.rows, window.measured.plan), reached]
 
 
 def _facts(settings: Settings, windows: Sequence[Window]) -> list[str]:

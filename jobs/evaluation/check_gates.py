@@ -24,6 +24,7 @@ from jobs.evaluation import choosing
 from jobs.evaluation.change_gates import change_gates, rows_of
 from jobs.evaluation.choosing import Choice
 from jobs.evaluation.gates import Gate, Level, as_facts, as_text, at_least, counts, numbers, of_level
+from jobs.evaluation.holdout_gates import holdout_gates, time_gates
 from jobs.evaluation.metric_tables import Numbers
 from jobs.kernels.list_checks import faults
 from jobs.kitchens import kitchen_of
@@ -127,15 +128,21 @@ def _quality_gates(
 ) -> Iterator[Gate]:
     """Gates on the holdout. A shop too young to hold a window out passes, unless a floor was asked for."""
     wanted, metric = settings.gates, f"ndcg_{settings.evaluation.k}"
-    has_holdout = len(window_cuts(settings, as_of)) > 1
-    rows = storage.read_as_of(spark, layout, tables.METRICS, as_of).collect() if has_holdout else []
-    measured = Numbers(row.asDict() for row in rows)
+    cuts = window_cuts(settings, as_of)
+    has_holdout = len(cuts) > 1
+    found = storage.read_as_of(spark, layout, tables.METRICS, as_of).collect() if has_holdout else []
+    rows = [row.asDict() for row in found]
+    measured = Numbers(rows)
     if wanted.beat_best_source and has_holdout:
-        for choice in choosing.choose([row.asDict() for row in rows], settings, as_of=as_of).placements:
+        for choice in choosing.choose(rows, settings, as_of=as_of).placements:
             yield _earns_its_keep(choice, manifest.placements[choice.placement].system, settings)
     for placement, floor in sorted(wanted.min_ndcg.items()):
         row = measured.row(FULL, placement, OURS, metric)
         yield at_least(f"min_{metric}", placement, math.nan if row is None else row["value"], floor, "")
+    if has_holdout:
+        yield from holdout_gates(rows, settings, layout, as_of=as_of, known=cuts[0])
+    else:
+        yield from time_gates(settings, layout, [as_of])
 
 
 def _earns_its_keep(choice: Choice, staged_system: str, settings: Settings) -> Gate:

@@ -10,13 +10,18 @@ from pyspark.sql import DataFrame, SparkSession
 
 from contracts import tables
 from contracts.errors import InputMissing
+from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from features.user_rows import with_candidates
-from jobs import storage
+from jobs import lake, storage
 from jobs.artifacts import SharedFolder
 from jobs.evaluation import choosing, metric_tables
+from jobs.evaluation.fairness import fairness_rows
+from jobs.evaluation.fairness import section as fairness_section
 from jobs.evaluation.measure import Measured, among, measure, metric_rows, to_frame, truth_frame
+from jobs.evaluation.thresholds import section as threshold_section
+from jobs.evaluation.thresholds import threshold_rows
 from jobs.kernels.blocks import candidates_of
 from jobs.kernels.ranking import Boosters, rank
 from jobs.kitchens import kitchen_of, users_of
@@ -26,36 +31,37 @@ from jobs.ranking.shelve_items import shelve
 from jobs.training import windows
 from jobs.training.train_ranker import window_cuts
 from models import artifact
-from models.measures import FULL, MINUS, OURS, Row
+from models.measures import FULL, MINUS, OURS, WITHIN, Key, Row
 
 
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
-    """The table `metrics` as of a date, by a ranker that never saw the newest window, and whose lists are published.
+    """The tables `metrics`, `thresholds` and `fairness` as of a date, and whose lists are published.
 
-    With a single past window nothing can be held out: no metrics are written, and `details` says so.
+    They come of a ranker that never saw that window. With a single past window nothing can be held out: nothing is
+    written, and `details` says so.
 
     Raises:
         InputMissing: the ranker of that date is missing, or nobody in the window counts.
         InputInvalid: the history is too short for one window.
     """
-    started = time.perf_counter()
+    started, layout = time.perf_counter(), layout_of(settings)
     cuts = window_cuts(settings, as_of)
     if len(cuts) < 2:  # noqa: PLR2004 - one to hold out, one to learn from
-        choosing.write(layout_of(settings), choosing.choose([], settings, as_of=as_of))
-        note = f"the only past window begins after {cuts[0]}; nothing is held out"
-        return JobReport(
-            job="evaluate_holdout", as_of=as_of, details={"note": note}, seconds=time.perf_counter() - started
-        )
+        choosing.write(layout, choosing.choose([], settings, as_of=as_of))
+        note = {"note": f"the only past window begins after {cuts[0]}; nothing is held out"}
+        return JobReport(job="evaluate_holdout", as_of=as_of, details=note, seconds=time.perf_counter() - started)
     cut, days = cuts[0] + dt.timedelta(days=1), min(settings.evaluation.days, (as_of - cuts[0]).days)
-    rows, measured = _measure(spark, settings, as_of=as_of, cut=cut, days=days)
-    written = storage.replace_as_of(layout_of(settings), tables.METRICS, to_frame(spark, rows), as_of)
-    choices = choosing.choose(rows, settings, as_of=as_of)
-    choosing.write(layout_of(settings), choices)
-    parts = metric_tables.sections(rows, measured.plan)
+    measured = _measure(spark, settings, as_of=as_of, cut=cut, days=days)
+    rows = [*metric_rows(measured, settings), *calibration_rows(layout, cut, as_of)]
+    reached, gaps = threshold_rows(rows, settings), fairness_rows(measured, settings)
+    counts = {"metrics_written": storage.replace_as_of(layout, tables.METRICS, to_frame(spark, rows), as_of)}
+    counts["thresholds_written"] = lake.replace_as_of(layout, tables.THRESHOLDS, reached, as_of)
+    counts["fairness_written"] = lake.replace_as_of(layout, tables.FAIRNESS, gaps, as_of)
+    choosing.write(layout, choices := choosing.choose(rows, settings, as_of=as_of))
     return JobReport(
         job="evaluate_holdout",
         as_of=as_of,
-        rows={"metrics_written": written, "users_measured": max(row["n_users"] for row in rows)},
+        rows={**counts, "users_measured": max(row["n_users"] for row in rows)},
         numbers=headlines(rows, settings),
         details={
             "cut": cut.isoformat(),
@@ -63,10 +69,30 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
             "references_left_out": measured.left_out,
             "systems": choices.systems,
             "warnings": [f"{choice.placement}: {choice.note}" for choice in choices.unearned],
-            "table": metric_tables.as_text(parts),
+            "table": _table(rows, measured, reached, gaps),
         },
         seconds=time.perf_counter() - started,
     )
+
+
+def _table(rows: list[Row], measured: Measured, reached: list[Row], gaps: list[Row]) -> str:
+    """Systems by protocol, where the thresholds are reached, and the gaps between groups of users."""
+    parts = metric_tables.sections(rows, measured.plan)
+    return metric_tables.as_text([*parts, threshold_section(reached), fairness_section(gaps)])
+
+
+def calibration_rows(layout: Layout, cut: dt.date, as_of: dt.date) -> list[Row]:
+    """The expected calibration error of the ranker's scores, as a logistic and after the fit; none where not fitted."""
+    rows: list[Row] = []
+    known = lake.rows(layout, tables.RELIABILITY, as_of) if as_of in lake.dates(layout, tables.RELIABILITY) else []
+    for placement in sorted({row["placement"] for row in known}):
+        bins = [row for row in known if row["placement"] == placement]
+        n_pairs = sum(row["n_pairs"] for row in bins)
+        for metric, name in (("calibration_error", "predicted"), ("calibration_error_uncalibrated", "uncalibrated")):
+            error = sum(row["n_pairs"] * abs(row[name] - row["observed"]) for row in bins) / n_pairs
+            numbers = {"value": error, "low": None, "high": None, "n_users": bins[0]["n_users"]}
+            rows.append({"cut": cut, **Key(WITHIN, placement, OURS, metric)._asdict(), **numbers})
+    return rows
 
 
 def headlines(rows: list[Row], settings: Settings) -> dict[str, float]:
@@ -87,9 +113,7 @@ def headlines(rows: list[Row], settings: Settings) -> dict[str, float]:
     return numbers
 
 
-def _measure(
-    spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt.date, days: int
-) -> tuple[list[Row], Measured]:
+def _measure(spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt.date, days: int) -> Measured:
     layout, known = layout_of(settings), cut - dt.timedelta(days=1)
     windows.stage(spark, settings, layout, known, anew=False)
     truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
@@ -99,18 +123,17 @@ def _measure(
         shelf = shelve(spark, settings, ranked, as_of=known, folder=layout.artifact("holdout_shelf", as_of))
         lists = list_frame(spark, settings, ranked, shelf, as_of=known)
         measured = measure(spark, settings, cut=cut, users=users, truth=truth, lists=lists, ranked=ranked)
-        rows = metric_rows(measured, settings)
     finally:
         ranked.unpersist()
         users.unpersist()
         truth.unpersist()
-    if not rows:
+    if not measured.table.num_rows:
         raise InputMissing(
             f"No user known by {known} bought anything in the {days} days that followed.",
             where=str(layout.table(tables.INTERACTIONS)),
             todo="Ingest the days up to the date, or change evaluation.days.",
         )
-    return rows, measured
+    return measured
 
 
 def _with_candidates(spark: SparkSession, settings: Settings, truth: DataFrame, *, known: dt.date) -> DataFrame:

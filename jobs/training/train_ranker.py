@@ -16,10 +16,11 @@ from contracts.errors import InputInvalid
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
-from jobs import storage
+from jobs import lake, storage
 from jobs.paths import layout_of
 from jobs.session import cores
 from jobs.training import windows
+from jobs.training.calibrate import Row, calibrations
 from models import ranker, ranking_features
 from models.ragged import from_bytes, lists
 from models.ranker import Examples
@@ -31,7 +32,8 @@ _HASH_SPACE: Final = 1 << 20
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
     """The ranker artifact: boosters `night-<placement>` from all past windows, `holdout-<placement>` from older ones.
 
-    The newest window is left out of the latter, for honest evaluation on it. Windows made on earlier nights are reused.
+    The newest window is left out of the latter, for honest evaluation on it, and for the calibration, which is saved
+    beside them. Windows made on earlier nights are reused.
 
     Raises:
         InputInvalid: the history is too short for one window, or nobody bought a candidate.
@@ -40,15 +42,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     layout = layout_of(settings)
     cuts = window_cuts(settings, as_of)
     made = [cut for cut in reversed(cuts) if windows.prepare(spark, settings, layout, cut)]
-    boosters, counts = {}, {}
-    for variant, chosen in (("night", cuts), ("holdout", cuts[1:])):
-        if not chosen:
-            continue
-        table = _load(spark, settings, layout, chosen)
-        for placement, wanted in settings.placements.items():
-            examples = _examples(table, repeats=wanted.repeats and settings.shop.repeats)
-            boosters[f"{variant}-{placement}"] = _fit(examples, settings)
-            counts[f"{variant}_{placement}_examples"] = len(examples.labels)
+    boosters, counts = _boosters(spark, settings, layout, cuts)
     facts = {
         "as_of": as_of.isoformat(),
         "cuts": [cut.isoformat() for cut in cuts],
@@ -57,6 +51,11 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     }
     folder = layout.artifact("ranker", as_of)
     sha256 = ranker.save(folder, boosters, about=facts)
+    bins: list[Row] = []
+    if len(cuts) > 1:
+        fitted, bins = calibrations(spark, settings, layout, folder, cut=cuts[0])
+        sha256 = ranker.save(folder, boosters, about=facts, calibrations=fitted)
+    counts["reliability_bins"] = lake.replace_as_of(layout, tables.RELIABILITY, bins, as_of)
     gains = {p: dict(list(ranker.gains(ranker.load(folder, f"night-{p}")).items())[:15]) for p in settings.placements}
     return JobReport(
         job="train_ranker",
@@ -84,6 +83,22 @@ def window_cuts(settings: Settings, as_of: dt.date) -> list[dt.date]:
             todo=f"Ingest at least {needed} days, or lower ranker.window_days.",
         )
     return cuts
+
+
+def _boosters(
+    spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date]
+) -> tuple[dict[str, str], dict[str, int]]:
+    """The text of each booster, and the rows that each learnt from."""
+    boosters, counts = {}, {}
+    for variant, chosen in (("night", cuts), ("holdout", cuts[1:])):
+        if not chosen:
+            continue
+        table = _load(spark, settings, layout, chosen)
+        for placement, wanted in settings.placements.items():
+            examples = _examples(table, repeats=wanted.repeats and settings.shop.repeats)
+            boosters[f"{variant}-{placement}"] = _fit(examples, settings)
+            counts[f"{variant}_{placement}_examples"] = len(examples.labels)
+    return boosters, counts
 
 
 def _load(spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date]) -> pa.Table:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import deltalake
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -184,3 +188,51 @@ def test_the_same_night_again_gives_the_same_bytes(shop: Shop, first_night: dict
             files[run, placement] = out.read_bytes()
     assert files["first", "home"] == files["second", "home"]
     assert files["first", "discover"] == files["second", "discover"]
+
+
+def _plant_the_future(root: Path, days: list[str]) -> None:
+    """Days after the night in which every user buys the item that is sold least, five times, at a fantastic price.
+
+    A user and an item that nobody knows yet take part.
+    """
+    past = pq.read_table(root / "landing" / "events", columns=["user_id", "item_id", "event_type"])
+    sold = Counter(past["item_id"].to_pylist())
+    rarest = min(sold, key=lambda item: (sold[item], item))
+    users = [*sorted(set(past["user_id"].drop_null().to_pylist())), "of-tomorrow"]
+    for day in days:
+        at = dt.datetime.fromisoformat(f"{day}T12:00:00+00:00")
+        rows = [
+            {"user_id": user, "item_id": item, "event_type": "purchase", "timestamp": at + dt.timedelta(seconds=n),
+             "price": 1e4, "quantity": 50.0, "order_id": f"{user}-{day}"}
+            for user in users for n, item in enumerate([rarest] * 5 + ["of-tomorrow"])
+        ]  # fmt: skip
+        folder = root / "landing" / "events" / f"date={day}"
+        folder.mkdir(exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(rows), folder / "part-00000.parquet")
+
+
+def test_a_planted_future_leaves_no_trace(shop: Shop, first_night: dict[str, Any], tmp_path: Path) -> None:
+    """With three later days of extreme purchases in the lake, the night of the date serves the very same bytes.
+
+    The snapshot's name has the hash of all its records, items and fallback lists.
+    """
+    other = Shop(tmp_path / "other")
+    shutil.copytree(shop.root / "landing", other.root / "landing")
+    shutil.copy(shop.root / "larder.toml", other.root / "larder.toml")
+    days = [LAST_DAY, NEXT_DAY, "2024-03-02"]
+    _plant_the_future(other.root, days)
+    for verb in ("ingest", "interactions"):
+        code, facts = other.larder(verb, "--from", "2024-01-01", "--as-of", days[-1])
+        assert code == 0, facts
+    code, facts = other.larder("night", "--as-of", AS_OF)
+    assert code == 0, facts
+    assert facts["snapshot"] == first_night["snapshot"]
+    for name in ("candidates", "ranked", "top_n_lists", "user_features"):
+        assert _rows(other.root, name) == _rows(shop.root, name), name
+
+
+def _rows(root: Path, table: str) -> list[dict[str, Any]]:
+    """The rows of the night of a table, by user and placement."""
+    data = deltalake.DeltaTable(str(root / "lake" / table)).to_pyarrow_table(filters=[("as_of", "=", AS_OF)])
+    rows: list[dict[str, Any]] = data.to_pylist()
+    return sorted(rows, key=lambda row: (row["user_idx"], row.get("placement", "")))

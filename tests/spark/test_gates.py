@@ -15,6 +15,7 @@ from contracts.errors import HeldByGate
 from contracts.settings import Candidates, Evaluation, Gates, Placement, Settings
 from jobs import storage
 from jobs.evaluation import check_gates
+from jobs.evaluation.gates import Gate
 from jobs.evaluation.measure import ROW_DDL
 from jobs.kernels.blocks import Kitchen
 from models import item_arrays
@@ -57,6 +58,9 @@ class Night:
         monkeypatch.setattr(storage, "read_as_of", self._read)
         monkeypatch.setattr(check_gates, "window_cuts", lambda *_: self.cuts)
         monkeypatch.setattr(check_gates, "catalogue_as_of", lambda *_: (None, self._frame_of_users()))
+        self.holdout: list[Gate] = []
+        monkeypatch.setattr(check_gates, "holdout_gates", lambda *_, **__: self.holdout)
+        monkeypatch.setattr(check_gates, "time_gates", lambda *_: [])
         monkeypatch.setattr(check_gates, "kitchen_of", lambda *_: self._kitchen())
         (self.root / "staging" / AS_OF.isoformat()).mkdir(parents=True)
         self.systems = dict.fromkeys(PLACEMENTS, "two_stage")
@@ -243,3 +247,14 @@ def test_lists_of_the_wrong_users_hold_the_night(night: Night) -> None:
     with pytest.raises(HeldByGate, match=r"overlap_median of home is 0, the limit is 0\.3 \(against yesterday\)"):
         night.check()
     assert night.verdict["verdict"] == "held"
+
+
+def test_what_the_holdout_measured_is_judged_too(night: Night) -> None:
+    """A missed threshold warns, a gap holds."""
+    night.holdout = [
+        Gate(name="success_auc", placement="home", value=0.91, limit=None, warns_at=0.92, level="yellow", note="n"),
+    ]
+    assert night.check().details["warnings"] == ["success_auc of home is 0.91, warned of beyond 0.92 (n)"]
+    night.holdout += [Gate(name="fairness_auc", placement="home", value=0.1, limit=0.02, level="red")]
+    with pytest.raises(HeldByGate, match=r"fairness_auc of home is 0\.1, the limit is 0\.02"):
+        night.check()
