@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from rich.console import Console
 
 from contracts import tables
 from contracts.layout import Layout
@@ -16,8 +18,11 @@ from export.blessing import Blessing, write_blessing
 from export.format.manifest import read_manifest
 from export.snapshot import write_snapshot
 from export.stores.opening import store_of
-from jobs.evaluation import read_back
+from jobs.commands.status_screen import show_status
+from jobs.evaluation import choosing, read_back
 from jobs.publishing.stage_snapshot import staged
+from jobs.status import status
+from models.measures import FULL, Key
 
 AS_OF = dt.date(2026, 3, 1)
 USERS = {0: "zoe", 1: "ann", 2: "bob", 3: "new"}
@@ -123,3 +128,23 @@ def test_a_manifest_says_whose_lists_a_placement_has(shop: tuple[Settings, Layou
     placements = read_manifest(staged(layout, AS_OF)).placements
     assert {name: entry.system for name, entry in placements.items()} == {"home": "two_stage", "discover": "popular"}
     assert (staged(layout, AS_OF) / "manifest.json").read_text(encoding="utf-8").count('"system"') == 1
+
+
+def test_the_status_says_whose_lists_are_served(shop: tuple[Settings, Layout]) -> None:
+    """As long as the night's snapshot is the one that is served."""
+    settings, layout = shop
+    _publish(settings, layout, is_served=True)
+    now = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
+    assert status(settings, now=now).unearned == []
+    key = Key(FULL, "discover", "two_stage_minus_source_popular", "ndcg_10")._asdict()
+    rows = [{**key, "value": -0.02, "low": -0.03, "high": -0.01, "n_users": 40}]
+    choosing.write(layout, choosing.choose(rows, settings, as_of=AS_OF))
+    found = status(settings, now=now)
+    (told,) = found.unearned
+    assert told.startswith(
+        "discover: ndcg_10 of the two-stage lists minus that of source popular, 95 % of it from -0.03"
+    )
+    assert told.endswith("; the lists of source popular are published")
+    screen = StringIO()
+    show_status(Console(width=200, file=screen), found)
+    assert f"Not the two-stage lists: {told}" in screen.getvalue()
