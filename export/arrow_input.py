@@ -110,8 +110,9 @@ def read_items(table: pa.Table) -> dict[int, Item]:
     """
     where = "items"
     names = _texts(table, "item_id", where)
-    indices = _column(table, "item_idx", where).cast(pa.int64()).to_pylist()
-    if any(not 0 <= i <= MAX_ITEM_INDEX for i in indices) or len(set(indices)) != len(indices):
+    indices = _column(table, "item_idx", where).cast(pa.int64()).to_numpy()
+    in_range = indices.min(initial=0) >= 0 and indices.max(initial=0) <= MAX_ITEM_INDEX
+    if not in_range or len(np.unique(indices)) != len(indices):
         raise invalid("An item index is out of range or comes twice", where)
     if len(set(names)) != len(names):
         raise invalid("An item id comes twice", where)
@@ -124,14 +125,13 @@ def read_items(table: pa.Table) -> dict[int, Item]:
             ("image_url", pa.string()),
         )
     ]
-    return {index: Item(*row) for index, *row in zip(indices, names, *optional, strict=True)}
+    return dict(zip(indices.tolist(), map(Item, names, *optional), strict=True))
 
 
 def _check(columns: Columns, known: npt.NDArray[np.bool_], n_reasons: int, where: str) -> None:
     if (columns.lengths > MAX_LENGTH).any():
         raise invalid(f"A list is longer than {MAX_LENGTH} items", where)
-    anchors = columns.anchors[columns.anchors != -1]
-    if not _all_known(columns.items, known) or not _all_known(anchors, known):
+    if not _all_known(columns.items, known) or not _all_known_or_none(columns.anchors, known):
         raise invalid("A list has an item that the items table does not have", where)
     limit = np.finfo(np.float32).max
     if not (-limit <= columns.scores.min(initial=0.0) and columns.scores.max(initial=0.0) <= limit):
@@ -142,6 +142,13 @@ def _check(columns: Columns, known: npt.NDArray[np.bool_], n_reasons: int, where
 
 def _all_known(items: npt.NDArray[Any], known: npt.NDArray[np.bool_]) -> bool:
     return _highest(items) < len(known) and bool(known.all() or known[items].all())
+
+
+def _all_known_or_none(anchors: npt.NDArray[np.int32], known: npt.NDArray[np.bool_]) -> bool:
+    """Whether each is an item of the dictionary or -1."""
+    if anchors.min(initial=0) < -1 or anchors.max(initial=-1) >= len(known):
+        return False
+    return bool(known.all() or known[anchors[anchors >= 0]].all())
 
 
 def _highest(values: npt.NDArray[Any]) -> int:

@@ -6,7 +6,6 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
@@ -18,6 +17,7 @@ from export.reading.breaker import Clock, Guard, Limits
 from export.reading.choosing import Ask
 from export.reading.interleaving import mixed
 from export.reading.last_good import Kept, LastGood, StandIn
+from export.reading.options import Options
 from export.reading.overlay import Overlay
 from export.reading.overlays import Overlays, beside
 from export.reading.shadow import Shadow
@@ -29,31 +29,8 @@ from export.stores.mapped import MappedReader
 
 __all__ = ["Kind", "Limits", "Lists", "Options", "TopN"]
 
+OPTIONS: Final = Options()
 NOTHING: Final[frozenset[str]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How lists are read.
-
-    Attributes:
-        pointer_seconds: the pointer is looked at again when the last look is so old; retention's grace must be longer.
-        overlay_seconds: the same of the eligibility overlay.
-        stale_after_hours: an answer is stale from this age on.
-        limits: of calls to the store.
-        last_good: file of the lists kept here for the time the store is away, or a snapshot directory that stands in
-            for it; None to do without.
-        last_good_answers: personal answers kept, the latest.
-        shadow_share: share of the users whose answers are compared with the shadow's.
-    """
-
-    pointer_seconds: float = 0.0
-    overlay_seconds: float = 5.0
-    stale_after_hours: float = 36.0
-    limits: Limits = field(default_factory=Limits)
-    last_good: Path | None = None
-    last_good_answers: int = 1000
-    shadow_share: float = 0.05
 
 
 class Lists:
@@ -62,7 +39,7 @@ class Lists:
     def __init__(
         self,
         source: Store | Reader | Path,
-        options: Options = Options(),
+        options: Options = OPTIONS,
         *,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -82,9 +59,11 @@ class Lists:
             self._views = Pinned(source)
         else:
             kept = self._kept
+            is_quick = options.is_at_once and isinstance(source, LocalStore)
             self._views = Views(
                 source, self._guard, max_age_seconds=options.pointer_seconds, clock=clock, tally=self._tally,
                 on_open=kept.keep if kept else None, on_erased=kept.forget if kept else None,
+                quick_mark=source.mark if is_quick else None,
             )  # fmt: skip
             if (place := beside(source)) is not None:
                 self._overlays = Overlays(
@@ -236,8 +215,10 @@ class Lists:
         self, k: int, placement: str, region: str | None, without: Collection[str], now: dt.datetime | None
     ) -> Ask:
         overlay = self.overlay
-        excluded = [ids for ids in (overlay.excluded(region) if overlay else NOTHING, without) if ids]
-        return Ask(k, placement, excluded, overlay.id if overlay else None, now)
+        if overlay is None:
+            return Ask(k, placement, (without,) if without else (), None, now)
+        excluded = [ids for ids in (overlay.excluded(region), without) if ids]
+        return Ask(k, placement, excluded, overlay.id, now)
 
     def _answers(
         self, questions: Sequence[Question], visitor: str | None, *, may_interleave: bool = False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ from export.format.manifest import (
     read_manifest,
     shard_name,
 )
-from export.format.packing import key_hashes, pack_lists
+from export.format.packing import pack_lists, shard_keys
 from export.format.records import Widths
 from export.format.spill import ROW, Rows, Spill
 from export.verification import file_entry, verify
@@ -200,7 +201,7 @@ def _spill_lists(spill: Spill, lists: Iterable[pa.RecordBatch], content: _Conten
             seen.note(rows)
             packed = pack_lists(rows.columns, content.widths)
             heads = np.zeros(len(packed), dtype=ROW)
-            heads["hash"] = key_hashes(rows.ids)
+            heads["key"] = shard_keys(rows.ids)
             heads["id_bytes"] = byte_rows.lengths_of(rows.ids)
             heads["segment"] = np.array([seen.segments[name] for name in rows.names], dtype=np.uint16)[rows.segments]
             heads["placement"] = rows.columns.placements
@@ -220,10 +221,23 @@ def _write_shards(
     for shard in range(shards):
         path = directory / shard_name(shard)
         with path.open("wb") as file:
-            users = spill.write_shard(shard, file, numbers)
+            hashed = _Hashed(file)
+            users = spill.write_shard(shard, hashed, numbers)
         sync_file(path)
-        files[path.name] = file_entry(path, users)
+        files[path.name] = FileEntry(bytes=hashed.n_bytes, sha256=hashed.sha256.hexdigest(), records=users)
     return files
+
+
+class _Hashed:
+    """A file that is hashed as it is written, while the bytes are at hand; who publishes it reads it back."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.sha256, self.n_bytes = file, hashlib.sha256(), 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        self._file.write(data)
+        self.sha256.update(data)
+        self.n_bytes += len(data)
 
 
 def _write(path: Path, data: bytes, records: int) -> FileEntry:

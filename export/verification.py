@@ -18,7 +18,7 @@ from export.format.manifest import (
     corrupt,
     read_manifest,
 )
-from export.format.records import key_hash
+from export.format.records import shard_key
 from export.format.shards import ShardFile
 
 
@@ -62,7 +62,7 @@ def _count_lists(directory: Path, manifest: Manifest) -> None:
         entry = manifest.files[path.name]
         n = 0
         for record in ShardFile(path, manifest.widths, expected_bytes=entry.bytes).records():
-            if key_hash(record.user_id) % manifest.shards != shard:
+            if shard_key(record.user_id) % manifest.shards != shard:
                 raise corrupt("A record lies in another user's shard", path)
             lists.update(record.lists.keys())
             n += 1

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from export.durable import replace_bytes, replacing, sync_folder, writing
 from export.format.manifest import FILE_NAME, FileEntry, Manifest, read_manifest, shard_name
-from export.format.records import Record, key_hash
+from export.format.records import Record, shard_key
 from export.format.shards import ShardFile
 from export.verification import file_entry
 
@@ -55,7 +55,7 @@ def take_out(
     manifest = read_manifest(directory)
     names = {user.encode("utf-8", "surrogatepass") for user in user_ids}
     made = []
-    for number in sorted({key_hash(name) % manifest.shards for name in names}):
+    for number in sorted({shard_key(name) % manifest.shards for name in names}):
         shard = rewritten(directory, manifest, number, names)
         if shard is not None:
             made.append(shard)

@@ -9,19 +9,22 @@ from __future__ import annotations
 import mmap
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
 
+from contracts.errors import SnapshotCorrupt
 from export.format.manifest import corrupt
 
 HEAD: Final = struct.Struct("<4sHHII")
 MAGIC: Final = b"LRDI"
 VERSION: Final = 1
 CACHED_ITEMS: Final = 65_536
+DENSE_ITEMS: Final = 65_536
+AHEAD: Final = 8
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -46,8 +49,8 @@ def encode_items(entries: Iterable[tuple[int, Item]], n: int) -> bytes:
     for index, item in entries:
         blobs[index] = encoder.encode(item)
     offsets = np.zeros(n + 1, dtype="<u8")
-    np.cumsum([len(blob) for blob in blobs], out=offsets[1:])
-    crcs = np.array([zlib.crc32(blob) for blob in blobs], dtype="<u4")
+    np.cumsum(np.fromiter(map(len, blobs), dtype="<u8", count=n), out=offsets[1:])
+    crcs = np.fromiter(map(zlib.crc32, blobs), dtype="<u4", count=n)
     return b"".join((HEAD.pack(MAGIC, VERSION, 0, n, 0), offsets.tobytes(), crcs.tobytes(), *blobs))
 
 
@@ -109,6 +112,59 @@ class ItemDictionary:
             SnapshotCorrupt: one is damaged.
         """
         return (self._get(i) for i in range(self.n) if self._offsets[i] != self._offsets[i + 1])
+
+
+class ItemColumns:
+    """Ids, titles and categories by item index, each read once, when it is first asked for or a little before.
+
+    Attributes:
+        ids: by item index; what lies at an index that was not loaded means nothing, as with the other two.
+        is_full: whether every index of the dictionary is loaded.
+        n_loaded: indices that are.
+    """
+
+    def __init__(self, items: ItemDictionary) -> None:
+        """Columns of `items`: arrays up to `DENSE_ITEMS` indices, which pick a list out fastest, above them by key."""
+        is_dense = items.n <= DENSE_ITEMS
+        self.ids: list[str] | dict[int, str] = [""] * items.n if is_dense else {}
+        self.titles: list[str | None] | dict[int, str | None] = [None] * items.n if is_dense else {}
+        self.categories: list[str | None] | dict[int, str | None] = [None] * items.n if is_dense else {}
+        self.is_full = False
+        self.n_loaded = 0
+        self._items, self._is_loaded = items, bytearray(items.n)
+        self._same: dict[str | None, str | None] = {}
+        self._next = 0 if is_dense else items.n
+
+    def load(self, indices: Sequence[int]) -> None:
+        """These indices are loaded.
+
+        Raises:
+            SnapshotCorrupt: an entry is damaged, or the dictionary has no such item.
+        """
+        is_loaded = self._is_loaded
+        for index in indices:
+            if not 0 <= index < len(is_loaded) or not is_loaded[index]:
+                self._load(index)
+        if self._next < len(is_loaded):
+            self._load_ahead()
+
+    def _load_ahead(self) -> None:
+        """A few more, so that soon none is missing; a damaged or unused entry is left to who asks for it."""
+        ahead = range(self._next, min(self._next + AHEAD, len(self._is_loaded)))
+        for index in ahead:
+            try:
+                self._load(index)
+            except SnapshotCorrupt:
+                continue
+        self._next = ahead.stop
+        self.is_full = self._next == len(self._is_loaded) and 0 not in self._is_loaded
+
+    def _load(self, index: int) -> None:
+        item = self._items.get(index)
+        self.ids[index], self.titles[index] = item.item_id, item.title
+        self.categories[index] = self._same.setdefault(item.category, item.category)  # one text for a whole category
+        self.n_loaded += not self._is_loaded[index]
+        self._is_loaded[index] = 1
 
 
 def _mapped(path: Path) -> mmap.mmap | bytes:

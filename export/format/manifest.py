@@ -12,7 +12,7 @@ import msgspec
 from contracts.errors import SnapshotCorrupt, SnapshotMissing
 from export.format.records import Widths
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 FILE_NAME: Final = "manifest.json"
 ITEMS_NAME: Final = "items.bin"
 FALLBACKS_NAME: Final = "fallbacks.msgpack"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,14 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from export.format import bits, byte_rows
-from export.format.records import LIST_HEAD, SCORE_STEPS, Widths
+from export.format.records import LIST_HEAD, LOW_BITS, SCORE_STEPS, Widths, shard_key
 
 RECORD_FIELDS: Final = np.dtype([("id_bytes", "<u2"), ("segment", "<u2"), ("lists", "u1")])
-LIST_FIELDS: Final = np.dtype([("p", "u1"), ("n", "<u2"), ("a", "<u2"), ("low", "<f4"), ("high", "<f4")])
-PLACE_SHIFT: Final = np.uint64(16)
-ROW_SHIFT: Final = np.uint64(47)
-PLACE_MASK: Final = np.uint64(2**16 - 1)
-ANCHOR_MASK: Final = np.uint64(2**31 - 1)
+MAX_FLOAT: Final = float(np.finfo(np.float32).max)
+LIST_FIELDS: Final = np.dtype([("p", "u1"), ("n", "<u2"), ("pairs", "<u2"), ("low", "<f4"), ("high", "<f4")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +39,9 @@ class Columns:
     anchors: npt.NDArray[np.int32]
 
 
-def key_hashes(user_ids: pa.LargeBinaryArray) -> npt.NDArray[np.uint64]:
-    """`key_hash` of each user; uint64, shape (users,)."""
-    digests = bytearray()
-    empty = hashlib.blake2b(digest_size=8)  # a copy of it costs less than a new one
-    for name in user_ids.to_pylist():
-        hashed = empty.copy()
-        hashed.update(name)
-        digests += hashed.digest()
-    return np.frombuffer(digests, dtype="<u8")
+def shard_keys(user_ids: pa.LargeBinaryArray) -> npt.NDArray[np.uint32]:
+    """`shard_key` of each user; uint32, shape (users,)."""
+    return np.fromiter(map(shard_key, user_ids.to_pylist()), dtype=np.uint32, count=len(user_ids))
 
 
 def join_records(
@@ -65,20 +55,20 @@ def join_records(
     heads["id_bytes"], heads["segment"], heads["lists"] = byte_rows.lengths_of(ids), segments, n_lists
     bodies = byte_rows.join(byte_rows.from_matrix(heads), ids, lists)
     sums = np.fromiter(map(zlib.crc32, bodies.to_pylist()), dtype="<u4", count=len(ids))
-    records = byte_rows.join(byte_rows.from_matrix(sums), bodies)
+    records = byte_rows.join(bodies, byte_rows.from_matrix(sums))
     return byte_rows.span(records, 0, len(records))
 
 
 def pack_lists(columns: Columns, widths: Widths) -> pa.LargeBinaryArray:
     """Each row as the bytes of a list, in the order of the rows."""
     starts = np.cumsum(columns.lengths) - columns.lengths
+    if len(starts) and columns.lengths.max() == columns.lengths[0] == columns.lengths.min():
+        return _pack_equal(columns, np.arange(len(starts)), starts, int(columns.lengths[0]), widths)
     packed, owners = [], []
     for n in np.unique(columns.lengths).tolist():
         rows = np.flatnonzero(columns.lengths == n)
         packed.append(_pack_equal(columns, rows, starts[rows], n, widths))
         owners.append(rows)
-    if len(packed) == 1:
-        return packed[0]
     if not packed:
         return pa.array([], pa.large_binary())
     return pa.concat_arrays(packed).take(pa.array(np.argsort(np.concatenate(owners))))
@@ -88,17 +78,24 @@ def _pack_equal(
     columns: Columns, rows: npt.NDArray[np.intp], starts: npt.NDArray[np.int64], n: int, widths: Widths
 ) -> pa.LargeBinaryArray:
     """The rows of one length, `n`; `starts` has the first place of each."""
-    packed = np.empty((len(rows), widths.list_bytes(n, 0)), dtype=np.uint8)
-    head = np.empty(len(rows), dtype=LIST_FIELDS)
-    head["p"], head["n"], head["a"] = columns.placements[rows], n, 0
-    at = LIST_HEAD.size + bits.packed_bytes(n, widths.item_bits)
-    bits.pack(_matrix(columns.items, starts, n), widths.item_bits, out=packed[:, LIST_HEAD.size : at])
-    head["low"], head["high"] = _quantise(_matrix(columns.scores, starts, n), packed[:, at : at + n])
-    bits.pack(_matrix(columns.sources, starts, n), widths.source_bits, out=packed[:, at + n :])
+    items, codes = _matrix(columns.items, starts, n), _matrix(columns.sources, starts, n)
     anchors = _matrix(columns.anchors, starts, n)
+    is_plain = not anchors.size or anchors.max() < 0
+    high = LIST_HEAD.size + 2 * n
+    level = high + bits.packed_bytes(n, widths.high_bits)
+    code = level + n
+    packed = np.empty((len(rows), widths.list_bytes(n, 0) if is_plain else code), dtype=np.uint8)
+    head = np.empty(len(rows), dtype=LIST_FIELDS)
+    head["p"], head["n"], head["pairs"] = columns.placements[rows], n, 0
+    bits.pack(items, LOW_BITS, packed[:, LIST_HEAD.size : high])
+    if widths.high_bits:
+        bits.pack(items >> LOW_BITS, widths.high_bits, packed[:, high:level])
+    head["low"], head["high"] = _quantise(_matrix(columns.scores, starts, n), packed[:, level:code])
     tails: list[pa.LargeBinaryArray] = []
-    if anchors.size and anchors.max() >= 0:
-        head["a"], *tails = _pack_anchors(anchors, widths)
+    if is_plain:
+        bits.pack(codes, widths.code_bits(0), packed[:, code:])
+    else:
+        head["pairs"], *tails = _pack_pairs(codes, anchors, widths)
     packed[:, : LIST_HEAD.size] = head.view(np.uint8).reshape(len(rows), LIST_HEAD.size)
     lists = byte_rows.from_matrix(packed)
     return byte_rows.join(lists, *tails) if tails else lists
@@ -122,59 +119,67 @@ def _quantise(
     rows, n = scores.shape
     lowest, highest = np.zeros(rows, dtype=np.float32), np.zeros(rows, dtype=np.float32)
     for block in bits.blocks(rows, n) if n else ():
-        columns = np.ascontiguousarray(scores[block].T)
-        lowest[block], highest[block] = columns.min(axis=0), columns.max(axis=0)
-        low = lowest[block].astype(np.float64)
-        span = highest[block].astype(np.float64) - low
-        steps = columns.astype(np.float64)
+        steps = np.array(scores[block].T, dtype=np.float32, order="C")
+        low, high = lowest[block], highest[block]
+        steps.min(axis=0, out=low)
+        steps.max(axis=0, out=high)
+        span = high.astype(np.float64) - low
+        scale = SCORE_STEPS / np.where(span > 0, span, np.inf)
+        if max(span.max(), scale.max()) > MAX_FLOAT:
+            steps = steps.astype(np.float64)
         steps -= low
-        steps /= np.where(span > 0, span, 1.0)
-        if scores.dtype != np.float32:
-            np.clip(steps, 0.0, 1.0, out=steps)  # the ends were rounded
-        steps *= np.where(span > 0, SCORE_STEPS, 0.0)
-        out[block] = np.rint(steps, out=steps).astype(np.uint8).T
+        steps *= scale.astype(steps.dtype)
+        steps += 0.5  # a cast to an integer then rounds
+        out[block] = steps.astype(np.uint8).T
     return lowest, highest
 
 
-def _pack_anchors(
-    anchors: npt.NDArray[np.int32], widths: Widths
-) -> tuple[npt.NDArray[np.int64], pa.LargeBinaryArray, pa.LargeBinaryArray]:
-    """Number of distinct anchors of each row, their packed table, and the packed references into it."""
-    counts, table, references = _anchor_tables(anchors)
-    rows, n = anchors.shape
-    # A row's table ends in zeros, so that its packed bytes are the first ones of the padded table's.
-    tables = _cut(bits.pack(table, widths.item_bits), counts * widths.item_bits)
-    reference_bits = np.array([0, *(bits.width(a + 1) for a in range(1, table.shape[1] + 1))])[counts]
-    packed = np.zeros((rows, bits.packed_bytes(n, int(reference_bits.max()))), dtype=np.uint8)
-    for width in np.flatnonzero(np.bincount(reference_bits)[1:]) + 1:
-        chosen = np.flatnonzero(reference_bits == width)
-        packed[chosen, : bits.packed_bytes(n, int(width))] = bits.pack(references[chosen], int(width))
-    return counts, tables, _cut(packed, n * reference_bits)
+def _pack_pairs(
+    sources: npt.NDArray[np.int32], anchors: npt.NDArray[np.int32], widths: Widths
+) -> tuple[npt.NDArray[np.int64], *tuple[pa.LargeBinaryArray, ...]]:
+    """Number of pairs of each row, its packed codes, and the rows of its pairs."""
+    counts, codes, pairs = _pair_tables(sources, anchors, widths)
+    rows, n = codes.shape
+    code_bits = np.array([widths.code_bits(count) for count in range(int(counts.max()) + 1)])[counts]
+    packed = np.zeros((rows, bits.packed_bytes(n, int(code_bits.max()))), dtype=np.uint8)
+    for width in np.unique(code_bits).tolist():
+        chosen = np.flatnonzero(code_bits == width)
+        part = np.empty((len(chosen), bits.packed_bytes(n, width)), dtype=np.uint8)
+        bits.pack(codes[chosen], width, part)
+        packed[chosen, : part.shape[1]] = part
+    lengths = (n * code_bits + 7) // 8
+    is_used = np.arange(packed.shape[1]) < lengths[:, None]
+    made = byte_rows.from_lengths(packed.ravel() if is_used.all() else packed[is_used], lengths)
+    parts = [(pairs >> np.uint64(widths.source_bits)).astype("<u2"), pairs.astype(np.uint8)]
+    parts[1] &= (1 << widths.source_bits) - 1
+    if widths.anchor_bits:
+        highs = pairs >> np.uint64(widths.source_bits + LOW_BITS)
+        parts.insert(1, highs.astype(f"<u{widths.anchor_bits // 8}"))
+    return counts, made, *(byte_rows.from_lengths(part, counts * part.itemsize) for part in parts)
 
 
-def _cut(packed: npt.NDArray[np.uint8], n_bits: npt.NDArray[np.int64]) -> pa.LargeBinaryArray:
-    """The first bytes of each row, as many as its bits need."""
-    lengths = (n_bits + 7) // 8
-    return byte_rows.from_lengths(packed[np.arange(packed.shape[1]) < lengths[:, None]], lengths)
-
-
-def _anchor_tables(
-    anchors: npt.NDArray[np.int32],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Distinct anchors of each row: their number, the ascending table padded with 0, references from 1, 0 for none."""
+def _pair_tables(
+    sources: npt.NDArray[np.int32], anchors: npt.NDArray[np.int32], widths: Widths
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+    """Number of distinct pairs of each row, the codes, and all pairs, ascending within a row, row after row."""
     rows, n = anchors.shape
     counts = np.zeros(rows, dtype=np.int64)
-    table, references = np.zeros((rows, n), dtype=np.int32), np.zeros((rows, n), dtype=np.int32)
+    codes, pairs = sources.astype(np.int64), []
+    place_bits, pair_bits = np.uint64(bits.width(n)), np.uint64(widths.item_bits + widths.source_bits)
     for block in bits.blocks(rows, n):
         row, place = np.nonzero(anchors[block] >= 0)
-        values = anchors[block][row, place].astype(np.uint64)
-        # One sort of row, anchor and place in one word: at most 17, 31 and 16 bits, see `bits.BLOCK_VALUES`.
-        keys = np.sort((row.astype(np.uint64) << ROW_SHIFT) | (values << PLACE_SHIFT) | place.astype(np.uint64))
-        owners = (keys >> ROW_SHIFT).astype(np.intp)
+        values = anchors[block][row, place].astype(np.uint64) << np.uint64(widths.source_bits)
+        values |= sources[block][row, place].astype(np.uint64)
+        # One sort of row, pair and place in one word: row and place have 18 bits together, see `bits.BLOCK_VALUES`.
+        keys = ((row.astype(np.uint64) << pair_bits | values) << place_bits) | place.astype(np.uint64)
+        keys.sort()
+        own = keys >> place_bits
         is_new = np.ones(len(keys), dtype=bool)
-        is_new[1:] = (keys[1:] ^ keys[:-1]) >> PLACE_SHIFT != 0
+        is_new[1:] = own[1:] != own[:-1]
+        owners = (own >> pair_bits).astype(np.intp)
         counts[block] = np.bincount(owners[is_new], minlength=block.stop - block.start)
-        numbers = np.cumsum(is_new) - (np.cumsum(counts[block]) - counts[block])[owners]
-        references[block][owners, (keys & PLACE_MASK).astype(np.intp)] = numbers
-        table[block][owners[is_new], numbers[is_new] - 1] = (keys[is_new] >> PLACE_SHIFT) & ANCHOR_MASK
-    return counts, table[:, : int(counts.max())], references
+        numbers = np.cumsum(is_new) - 1 - (np.cumsum(counts[block]) - counts[block])[owners]
+        places = (keys & ((np.uint64(1) << place_bits) - np.uint64(1))).astype(np.intp)
+        codes[block][owners, places] = numbers + (1 << widths.source_bits)
+        pairs.append(own[is_new] & ((np.uint64(1) << pair_bits) - np.uint64(1)))
+    return counts, codes, np.concatenate(pairs).astype("<u8")

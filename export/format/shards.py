@@ -1,11 +1,11 @@
-"""Shard files: a header, an index by key hash, the records. One range read answers a lookup once the index is cached.
+"""Shard files: a header, an index by key, the records. One range read answers a lookup once the index is cached.
 
 The file is, little-endian:
 
     `LRDS` | version u16 | 0 u16 | shard u32 | n u32 | crc32 of the index u32 | start of the records u32 | 0 u64
-    | hashes u64[n], ascending | offsets u32[n + 1] from the start of the records | records, in the order of the hashes
+    | keys u32[n], ascending | offsets u32[n + 1] from the start of the records | records, in the order of the keys
 
-Two users with one hash lie side by side in the order of their ids; the id in the record tells them apart.
+Two users with one key lie side by side in the order of their ids; the id in the record tells them apart.
 """
 
 from __future__ import annotations
@@ -16,30 +16,38 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from contracts.errors import InputInvalid
 from export.format.manifest import corrupt
-from export.format.records import Record, Widths, key_hash, split_record
+from export.format.records import Record, Widths, shard_key, split_record
 
 HEAD: Final = struct.Struct("<4sHHIIIIQ")
 MAGIC: Final = b"LRDS"
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_RECORDS_BYTES: Final = 2**32 - 1
+
+
+class Writes(Protocol):
+    """Takes bytes, one after the other."""
+
+    def write(self, data: bytes | memoryview, /) -> object:
+        """Takes the next bytes."""
+        ...
 
 
 def index_bytes(n: int) -> int:
     """Bytes of header and index of a shard with `n` records: what a remote reader caches."""
-    return HEAD.size + 8 * n + 4 * (n + 1)
+    return HEAD.size + 4 * n + 4 * (n + 1)
 
 
 def write_shard(
-    file: BinaryIO,
+    file: Writes,
     shard: int,
-    hashes: npt.NDArray[Any],
+    keys: npt.NDArray[Any],
     lengths: npt.NDArray[Any],
     records: Iterable[bytes | memoryview],
 ) -> None:
@@ -48,9 +56,9 @@ def write_shard(
     Args:
         file: open for writing, at its start.
         shard: number of the shard.
-        hashes: uint64, ascending, one a record.
+        keys: uint32, ascending, one a record.
         lengths: bytes of each record.
-        records: in the order of `hashes`, each or many joined.
+        records: in the order of `keys`, each or many joined.
 
     Raises:
         InputInvalid: the records take 4 GiB or more.
@@ -62,13 +70,14 @@ def write_shard(
             where="store.shards",
             todo="Raise store.shards.",
         )
-    offsets = np.zeros(len(hashes) + 1, dtype="<u4")
+    offsets = np.zeros(len(keys) + 1, dtype="<u4")
     np.cumsum(lengths, out=offsets[1:])
-    index = hashes.astype("<u8").tobytes() + offsets.tobytes()
-    head = (MAGIC, VERSION, 0, shard, len(hashes), zlib.crc32(index), HEAD.size + len(index), 0)
+    index = keys.astype("<u4").tobytes() + offsets.tobytes()
+    head = (MAGIC, VERSION, 0, shard, len(keys), zlib.crc32(index), HEAD.size + len(index), 0)
     file.write(HEAD.pack(*head))
     file.write(index)
-    file.writelines(records)
+    for part in records:
+        file.write(part)
 
 
 class ShardIndex:
@@ -87,14 +96,14 @@ class ShardIndex:
             raise corrupt("The file is not a shard of this format", path)
         if zlib.crc32(memoryview(data)[HEAD.size :]) != crc:
             raise corrupt("The shard's index is damaged", path)
-        self._hashes = memoryview(data)[HEAD.size : HEAD.size + 8 * n].cast("Q")
-        self._offsets = memoryview(data)[HEAD.size + 8 * n :].cast("I")
+        self._keys = memoryview(data)[HEAD.size : HEAD.size + 4 * n].cast("I")
+        self._offsets = memoryview(data)[HEAD.size + 4 * n :].cast("I")
 
     def spans(self, key: int) -> list[tuple[int, int]]:
         """First byte of each record under a key and the byte after its last, in the file; they lie side by side."""
-        at = bisect_left(self._hashes, key)
+        at = bisect_left(self._keys, key)
         found = []
-        while at < len(self._hashes) and self._hashes[at] == key:
+        while at < len(self._keys) and self._keys[at] == key:
             found.append((self._start + self._offsets[at], self._start + self._offsets[at + 1]))
             at += 1
         return found
@@ -118,18 +127,18 @@ class ShardFile:
         if magic != MAGIC or version != VERSION or self._start != index_bytes(self.n) or self._start > size:
             raise corrupt("The file is not a shard of this format", path)
         view = memoryview(self._map)
-        self._hashes = view[HEAD.size : HEAD.size + 8 * self.n].cast("Q")
-        self._offsets = view[HEAD.size + 8 * self.n : self._start].cast("I")
+        self._keys = view[HEAD.size : HEAD.size + 4 * self.n].cast("I")
+        self._offsets = view[HEAD.size + 4 * self.n : self._start].cast("I")
 
     def find(self, user_id: bytes, key: int) -> Record | None:
         """The user's record, or None where the shard has none.
 
         Raises:
-            SnapshotCorrupt: a record under the user's hash is damaged and none that is whole is the user's.
+            SnapshotCorrupt: a record under the user's key is damaged and none that is whole is the user's.
         """
-        at = bisect_left(self._hashes, key)
+        at = bisect_left(self._keys, key)
         damaged = False
-        while at < self.n and self._hashes[at] == key:
+        while at < self.n and self._keys[at] == key:
             record = split_record(self._bytes(at), self._widths)
             if record is None:
                 damaged = True
@@ -137,11 +146,11 @@ class ShardFile:
                 return record
             at += 1
         if damaged:
-            raise corrupt(f"The record under key {key:016x} is damaged", self._path)
+            raise corrupt(f"The record under key {key:08x} is damaged", self._path)
         return None
 
     def record(self, position: int) -> Record:
-        """The record at a position, 0 <= position < n, in the order of the hashes.
+        """The record at a position, 0 <= position < n, in the order of the keys.
 
         Raises:
             SnapshotCorrupt: it is damaged.
@@ -152,7 +161,7 @@ class ShardFile:
         return record
 
     def records(self) -> Iterator[Record]:
-        """Every record in the order of the hashes, with the index checked against it.
+        """Every record in the order of the keys, with the index checked against it.
 
         Raises:
             SnapshotCorrupt: the index or a record is damaged.
@@ -161,11 +170,11 @@ class ShardFile:
             raise corrupt("The shard's index is damaged", self._path)
         for position in range(self.n):
             record = self.record(position)
-            if key_hash(record.user_id) != self._hashes[position]:
+            if shard_key(record.user_id) != self._keys[position]:
                 raise corrupt(f"Record {position} lies under another user's key", self._path)
             yield record
 
-    def write_without(self, file: BinaryIO, shard: int, user_ids: Collection[bytes]) -> list[Record | None]:
+    def write_without(self, file: Writes, shard: int, user_ids: Collection[bytes]) -> list[Record | None]:
         """Writes the shard without some users; their records come back, None for one that is damaged.
 
         Other damaged records are copied as they are. Nothing is written where there is none of the users.
@@ -175,18 +184,18 @@ class ShardFile:
             shard: number of the shard.
             user_ids: in UTF-8.
         """
-        keys = {key_hash(user_id) for user_id in user_ids}
+        keys = {shard_key(user_id) for user_id in user_ids}
         gone: dict[int, Record | None] = {}
         for position in range(self.n):
-            if self._hashes[position] in keys:
+            if self._keys[position] in keys:
                 record = split_record(self._bytes(position), self._widths)
                 if record is None or record.user_id in user_ids:
                     gone[position] = record
         if gone:
             left = [position for position in range(self.n) if position not in gone]
-            hashes = np.array([self._hashes[position] for position in left], dtype=np.uint64)
+            left_keys = np.array([self._keys[position] for position in left], dtype=np.uint32)
             records = [self._bytes(position) for position in left]
-            write_shard(file, shard, hashes, np.array([len(one) for one in records], dtype=np.int64), records)
+            write_shard(file, shard, left_keys, np.array([len(one) for one in records], dtype=np.int64), records)
         return list(gone.values())
 
     def _bytes(self, position: int) -> bytes:

@@ -1,12 +1,11 @@
-"""Packed lists on their way into shards: appended to a temporary file a shard, then sorted and joined into records."""
+"""Packed lists on their way into shards: kept, in temporary files where they are many, then sorted and joined."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +15,19 @@ import pyarrow.compute as pc
 from contracts.errors import InputInvalid
 from export.format import byte_rows, shards
 from export.format.packing import join_records
-from export.format.records import RECORD_HEAD
+from export.format.records import CRC_BYTES, RECORD_HEAD
+from export.format.shards import Writes
 
 ROW: Final = np.dtype(
-    [("hash", "<u8"), ("id_bytes", "<u2"), ("segment", "<u2"), ("placement", "u1"), ("list_bytes", "<u4")]
+    [("key", "<u4"), ("id_bytes", "<u2"), ("segment", "<u2"), ("placement", "u1"), ("list_bytes", "<u4")]
 )
 
 
 PART_USERS: Final = 4096
+PLACE_BITS: Final = 24
+MAX_PLACES: Final = (1 << PLACE_BITS) - 1
+BUFFER_BYTES: Final = 128 << 20
+"""Packed rows that are held in memory, at most twice at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,11 @@ class Rows:
     ids: pa.LargeBinaryArray
     lists: pa.LargeBinaryArray
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all of it, offsets left out."""
+        return int(self.heads.nbytes + self.heads["id_bytes"].sum(dtype=np.int64) + self.heads["list_bytes"].sum())
+
     def take(self, order: npt.NDArray[Any]) -> Rows:
         """These rows, copied."""
         chosen = pa.array(order)
@@ -41,11 +50,15 @@ class Rows:
 
 
 class Spill:
-    """Temporary files, three a shard, below a folder that the caller removes."""
+    """Rows in memory, and beyond `BUFFER_BYTES` in files, three a shard, in a folder that the caller removes."""
 
     def __init__(self, folder: Path, n_shards: int) -> None:
         """Uses `folder`, which exists and is empty."""
         self._folder, self._n_shards = folder, n_shards
+        self._parts: list[Rows] = []
+        self._n_bytes = 0
+        self._is_on_disk = False
+        self._held: tuple[Rows, list[npt.NDArray[np.intp]]] | None = None
 
     def _paths(self, shard: int) -> tuple[Path, Path, Path]:
         """Where the heads, the ids and the lists of a shard's rows lie, all in one order."""
@@ -53,28 +66,52 @@ class Spill:
         return heads, ids, lists
 
     def add(self, rows: Rows) -> None:
-        """Appends the rows to the files of their shards."""
-        hashes = rows.heads["hash"].copy()
-        owners = (hashes % np.uint64(self._n_shards)).astype(np.min_scalar_type(self._n_shards))
-        # Each part in the order of the hashes: a shard is then put together from a few runs, not from scattered rows.
-        order = np.argsort(hashes)
-        order = order[np.argsort(owners[order], kind="stable")]
-        bounds = np.searchsorted(owners[order], np.arange(self._n_shards + 1)).tolist()
-        rows = rows.take(order)
-        for shard, (start, end) in enumerate(pairwise(bounds)):
-            if start == end:
-                continue
-            parts: tuple[bytes | memoryview, ...] = (
-                rows.heads[start:end].tobytes(),
-                byte_rows.span(rows.ids, start, end),
-                byte_rows.span(rows.lists, start, end),
-            )
-            for path, data in zip(self._paths(shard), parts, strict=True):
-                with path.open("ab") as file:
-                    file.write(data)
+        """Keeps the rows, which are not changed afterwards."""
+        self._parts.append(rows)
+        self._n_bytes += rows.n_bytes
+        if self._n_bytes > BUFFER_BYTES:
+            self._flush()
 
-    def write_shard(self, shard: int, file: BinaryIO, segments: npt.NDArray[np.uint16]) -> int:
-        """Writes the shard's file from what was added, whatever the order it was added in.
+    def _flush(self) -> None:
+        """What is in memory goes to the files of its shards."""
+        rows, owned = self._take_parts()
+        for shard, own in enumerate(owned):
+            if not len(own):
+                continue
+            # Each part in the order of the keys: a shard is then put together from a few runs, not from scattered rows.
+            part = rows.take(own[np.argsort(rows.heads["key"][own])])
+            data: tuple[bytes | memoryview, ...] = (
+                part.heads.tobytes(),
+                byte_rows.span(part.ids, 0, len(own)),
+                byte_rows.span(part.lists, 0, len(own)),
+            )
+            for path, one in zip(self._paths(shard), data, strict=True):
+                with path.open("ab") as file:
+                    file.write(one)
+        self._is_on_disk = True
+
+    def _take_parts(self) -> tuple[Rows, list[npt.NDArray[np.intp]]]:
+        """All rows in memory, which are forgotten here, and which of them are each shard's."""
+        rows = _joined(self._parts)
+        self._parts, self._n_bytes = [], 0
+        owners = (rows.heads["key"] % np.uint32(self._n_shards)).astype(np.min_scalar_type(self._n_shards))
+        order = np.argsort(owners, kind="stable")
+        return rows, np.split(order, np.cumsum(np.bincount(owners, minlength=self._n_shards))[:-1])
+
+    def _rows(self, shard: int) -> tuple[Rows, npt.NDArray[np.intp]]:
+        """Rows, and which of them are the shard's."""
+        if self._is_on_disk:
+            if self._parts:
+                self._flush()
+            rows = _read(*self._paths(shard))
+            return rows, np.arange(len(rows.heads))
+        if self._held is None:
+            self._held = self._take_parts()
+        rows, owned = self._held
+        return rows, owned[shard]
+
+    def write_shard(self, shard: int, file: Writes, segments: npt.NDArray[np.uint16]) -> int:
+        """Writes the shard's file from what was added, whatever the order it was added in; nothing is added after it.
 
         Args:
             shard: number of the shard.
@@ -87,22 +124,34 @@ class Spill:
         Raises:
             InputInvalid: a user has two lists for one placement, or two segments.
         """
-        rows = _read(*self._paths(shard))
-        order, is_first = _order(rows)
-        heads, firsts = rows.heads[order], np.flatnonzero(is_first)
-        _check_rows(rows, order, is_first, segments[heads["segment"]])
+        rows, own = self._rows(shard)
+        order, is_first = _order(rows, own)
+        heads, firsts = rows.heads, np.flatnonzero(is_first)
+        owners = order[firsts]  # a row of each user
+        _check_rows(rows, order, is_first, segments)
         bounds = np.append(firsts, len(order))
-        sizes = np.diff(np.append(0, np.cumsum(heads["list_bytes"], dtype=np.int64))[bounds])
-        lengths = RECORD_HEAD.size + heads["id_bytes"][firsts] + sizes
-        shards.write_shard(file, shard, heads["hash"][firsts], lengths, _records(rows, order, bounds, segments))
+        sizes = np.diff(np.append(0, np.cumsum(heads["list_bytes"][order], dtype=np.int64))[bounds])
+        lengths = RECORD_HEAD.size + heads["id_bytes"][owners] + sizes + CRC_BYTES
+        records = _records(rows, order, bounds, segments[heads["segment"][owners]])
+        shards.write_shard(file, shard, heads["key"][owners], lengths, records)
         return len(firsts)
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    """The rows of all parts, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        none = pa.array([], pa.large_binary())
+        return Rows(np.zeros(0, dtype=ROW), none, none)
+    ids, lists = pa.concat_arrays([part.ids for part in parts]), pa.concat_arrays([part.lists for part in parts])
+    return Rows(np.concatenate([part.heads for part in parts]), ids, lists)
 
 
 def _read(heads_path: Path, ids_path: Path, lists_path: Path) -> Rows:
     """All rows of a shard; the files are absent where there is none."""
     if not heads_path.exists():
-        none = pa.array([], pa.large_binary())
-        return Rows(np.zeros(0, dtype=ROW), none, none)
+        return _joined([])
     heads = np.fromfile(heads_path, dtype=ROW)
     ids, lists = np.fromfile(ids_path, dtype=np.uint8), np.fromfile(lists_path, dtype=np.uint8)
     return Rows(
@@ -110,20 +159,30 @@ def _read(heads_path: Path, ids_path: Path, lists_path: Path) -> Rows:
     )
 
 
-def _order(rows: Rows) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """Row numbers by hash, then user id, then placement; and which rows, in this order, are a user's first."""
-    hashes, placements = rows.heads["hash"].copy(), rows.heads["placement"]
-    order = np.argsort(hashes)
-    if not (hashes[order][1:] == hashes[order][:-1]).any():
-        return order, np.ones(len(order), dtype=bool)
-    order = np.lexsort((placements, hashes))
-    is_same = hashes[order][1:] == hashes[order][:-1]
-    is_first = _is_first(rows.ids.take(pa.array(order)))
+def _order(rows: Rows, own: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """The row numbers `own` by key, then user id, then placement; and which rows, in this order, are a user's first."""
+    keys, placements = rows.heads["key"][own], rows.heads["placement"][own]
+    places = _places(keys, placements)
+    is_same = keys[places][1:] == keys[places][:-1]
+    if not is_same.any():
+        return own[places], np.ones(len(own), dtype=bool)
+    is_first = _is_first(rows.ids.take(pa.array(own[places])))
     if (is_same & is_first[1:]).any():
-        ids = rows.ids.to_pylist()
-        order = np.array(sorted(order.tolist(), key=lambda i: (hashes[i], ids[i], placements[i])), dtype=np.intp)
-        is_first = _is_first(rows.ids.take(pa.array(order)))
-    return order, is_first
+        ids = rows.ids.take(pa.array(own)).to_pylist()
+        places = np.array(sorted(range(len(own)), key=lambda i: (keys[i], ids[i], placements[i])), dtype=np.intp)
+        is_first = _is_first(rows.ids.take(pa.array(own[places])))
+    return own[places], is_first
+
+
+def _places(keys: npt.NDArray[np.uint32], placements: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
+    """Places of the rows by key, then placement, then place."""
+    owned = keys.astype(np.uint64) << np.uint64(8) | placements
+    if len(keys) > MAX_PLACES:
+        return np.argsort(owned, kind="stable")
+    # The place in the same word: sorting words is several times as fast as sorting their places.
+    words = owned << np.uint64(PLACE_BITS) | np.arange(len(keys), dtype=np.uint64)
+    words.sort()
+    return (words & np.uint64(MAX_PLACES)).astype(np.intp)
 
 
 def _is_first(ids: pa.LargeBinaryArray) -> npt.NDArray[np.bool_]:
@@ -137,21 +196,21 @@ def _records(
     rows: Rows, order: npt.NDArray[np.intp], bounds: npt.NDArray[np.intp], segments: npt.NDArray[np.uint16]
 ) -> Iterator[memoryview]:
     """The users' records, many joined at a time; user i owns rows `order[bounds[i]:bounds[i + 1]]`."""
-    for at in range(0, len(bounds) - 1, PART_USERS):
+    for at in range(0, len(segments), PART_USERS):
         part = bounds[at : at + PART_USERS + 1]
-        firsts, ends = part[:-1] - part[0], part - part[0]
-        own = rows.take(order[part[0] : part[-1]])
-        lists = byte_rows.from_offsets(byte_rows.data_of(own.lists), byte_rows.offsets_of(own.lists)[ends])
-        ids = own.ids.take(pa.array(firsts))
-        yield join_records(ids, segments[own.heads["segment"][firsts]], np.diff(ends), lists)
+        own = rows.lists.take(pa.array(order[part[0] : part[-1]]))
+        lists = byte_rows.from_offsets(byte_rows.data_of(own), byte_rows.offsets_of(own)[part - part[0]])
+        ids = rows.ids.take(pa.array(order[part[:-1]]))
+        yield join_records(ids, segments[at : at + PART_USERS], np.diff(part), lists)
 
 
 def _check_rows(
     rows: Rows, order: npt.NDArray[np.intp], is_first: npt.NDArray[np.bool_], segments: npt.NDArray[np.uint16]
 ) -> None:
-    """Refuses a user with two lists for one placement or with two segments; `segments` has one an ordered row."""
+    """Refuses a user with two lists for one placement or with two segments; `segments` are by the index of a row."""
     if is_first.all():
         return
+    segments = segments[rows.heads["segment"][order]]
     placements = rows.heads["placement"][order]
     is_twice = ~is_first[1:] & (placements[1:] == placements[:-1])
     is_wrong = is_twice | (~is_first[1:] & (segments[1:] != segments[:-1]))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from contracts.errors import LarderError, SnapshotCorrupt, StoreUnreachable
@@ -20,7 +21,7 @@ MORE: Final = 20
 WHOLE: Final = 65_535
 
 
-class Ask(NamedTuple):
+class Ask(msgspec.Struct, frozen=True):
     """What is asked for, whoever the user is.
 
     Attributes:
@@ -147,7 +148,7 @@ class Choosing:
         if rows.n_damaged:
             self._tally.add("corrupt_items", rows.n_damaged)
         as_of = reader.manifest.as_of
-        age, is_stale = self._age(as_of, ask.now)
+        age, is_stale = self._age(as_of, ask.now) if ask.now is not None else (None, None)
         made = TopN(
             user_id=user_id, placement=ask.placement, items=rows.items, titles=rows.titles, scores=rows.scores,
             reasons=rows.reasons, sources=rows.sources, snapshot=reader.id, as_of=as_of, age_hours=age,

@@ -87,14 +87,16 @@ class Views:
         tally: Tally,
         on_open: Callable[[Reader], None] | None = None,
         on_erased: Callable[[], object] | None = None,
+        quick_mark: Callable[[], Hashable] | None = None,
     ) -> None:
         """Views of `store`, whose pointer is looked at when it was last seen `max_age_seconds` ago.
 
         `on_open` is told of each snapshot that becomes the stable one, `on_erased` when users were erased from them;
-        `failed_pointers` and `failed_opens` of `tally` count what could not be read.
+        `quick_mark` is the store's `mark`, where one call is cheap enough to make at each question: while it is the
+        same, nothing else is done; `failed_pointers` and `failed_opens` of `tally` count what could not be read.
         """
         self._store, self._guard, self._max_age, self._clock = store, guard, max_age_seconds, clock
-        self._tally, self._on_open, self._on_erased = tally, on_open, on_erased
+        self._tally, self._on_open, self._on_erased, self._quick_mark = tally, on_open, on_erased, quick_mark
         self._view: View | None = None
         self._mark: Hashable = None
         self._look_at = float("-inf")
@@ -115,6 +117,8 @@ class Views:
         """
         seen = self._view
         if seen is not None:
+            if self._is_same():
+                return seen
             if self._clock() < self._look_at or not self._lock.acquire(blocking=False):
                 return seen
             try:
@@ -123,6 +127,13 @@ class Views:
                 self._lock.release()
         with self._lock:
             return self._view or self._look(None)
+
+    def _is_same(self) -> bool:
+        """Whether the pointer is the one last seen; an error is left to the guarded look, which counts and logs it."""
+        try:
+            return self._quick_mark is not None and self._quick_mark() == self._mark
+        except OSError:
+            return False
 
     def again(self, missed: View) -> View:
         """The view after `missed`, whose snapshot is in the store no more: the pointer is read again, once."""

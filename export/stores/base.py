@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import msgspec
+
 from export.format.items import Item
 from export.format.manifest import Manifest
 from export.stores.state import Channels, Event, Pointer
@@ -36,8 +38,7 @@ class Published:
     numbers: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """A list as it is shown: parallel, best first.
 
     Attributes:

@@ -6,20 +6,23 @@ import hashlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from contracts.errors import SnapshotCorrupt
 from export import reasons
 from export.format.fallbacks import Fallbacks
 from export.format.items import Item, ItemDictionary
 from export.format.manifest import EVERYONE, FALLBACKS_NAME, Manifest, corrupt
-from export.format.records import PackedList, Record, key_hash, unpack_list
+from export.format.records import PackedList, Record, coded_list, shard_key, uncoded
 from export.stores.base import Rows
+from export.stores.coded import CodedLists
 
 LOG: Final = logging.getLogger("larder.lookup")
 
 
-class PackedUser(NamedTuple):
+class PackedUser(msgspec.Struct, frozen=True):
     """One user's record, its lists still packed."""
 
     reader: PackedReader
@@ -33,10 +36,14 @@ class PackedUser(NamedTuple):
     def rows(self, placement: str, k: int) -> Rows | None:
         """The best `k` of the user's own list, or None where there is none or it is empty."""
         reader = self.reader
-        made = unpack_list(self.record, reader.placements[placement], reader.widths, k)
+        made = coded_list(self.record, reader.placements[placement], reader.widths, k)
         if made is None or not made.items:
             return None
-        return reader.shown(made, reader.manifest.reasons, self.segment)
+        segment = reader.manifest.segments[self.record.segment]
+        try:
+            return reader.coded.shown(made, segment)
+        except SnapshotCorrupt:
+            return reader.shown(uncoded(made, reader.widths), reader.manifest.reasons, segment)
 
 
 class PackedReader(ABC):
@@ -49,12 +56,13 @@ class PackedReader(ABC):
         self.widths: Final = manifest.widths
         self.id: Final = manifest.snapshot_id
         self.placements: Final = {name: i for i, name in enumerate(manifest.placements)}
+        self.coded: Final = CodedLists(items, manifest.reasons, manifest.widths)
         self._items = items
         self._fallbacks = fallbacks
 
     @abstractmethod
     def _record(self, name: bytes, key: int) -> Record | None:
-        """The record of the user `name`, whose key hash is `key`, or None where there is none.
+        """The record of the user `name`, whose key is `key`, or None where there is none.
 
         Raises:
             SnapshotCorrupt: it is damaged.
@@ -71,7 +79,7 @@ class PackedReader(ABC):
     def find(self, user_id: str) -> PackedUser | None:
         """What the snapshot holds for a user, or None where it does not know the user."""
         name = user_id.encode("utf-8", "surrogatepass")
-        record = self._record(name, key_hash(name))
+        record = self._record(name, shard_key(name))
         return None if record is None else PackedUser(self, record)
 
     def fallback(self, placement: str, segment: str | None, k: int) -> tuple[str, Rows]:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from contracts.errors import PublishRefused
 from export.erasing.snapshots import revised_manifest, rewritten
 from export.format.manifest import FILE_NAME, Manifest, decode_manifest
-from export.format.records import key_hash
+from export.format.records import shard_key
 from export.stores.bodies import absent
 from export.stores.objects import Objects
 from export.stores.s3_reader import fetch_manifest
@@ -31,7 +31,7 @@ def take_out(objects: Objects, folder: str, user_ids: Collection[str], part_byte
     made = []
     with TemporaryDirectory(prefix="larder-") as temporary:
         directory = Path(temporary)
-        for number in sorted({key_hash(name) % manifest.shards for name in names}):
+        for number in sorted({shard_key(name) % manifest.shards for name in names}):
             old = manifest.shard_names[number]
             objects.download(f"{folder}{old}", directory / old)
             shard = rewritten(directory, manifest, number, names)

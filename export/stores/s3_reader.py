@@ -19,7 +19,7 @@ from export.format.manifest import (
     corrupt,
     decode_manifest,
 )
-from export.format.records import Record, key_hash, split_record
+from export.format.records import Record, shard_key, split_record
 from export.format.shards import ShardFile, ShardIndex, index_bytes
 from export.stores.bodies import absent
 from export.stores.objects import Objects
@@ -28,7 +28,7 @@ from export.stores.prefetching import ReadPool, failure_of, raise_if_all
 
 
 class S3Reader(PackedReader):
-    """One snapshot in S3. An index is fetched at the first lookup in its shard, 12 bytes a user, or by `warm`."""
+    """One snapshot in S3. An index is fetched at the first lookup in its shard, 8 bytes a user, or by `warm`."""
 
     def __init__(self, folder: str, objects: Objects, brief: Callable[[], Objects]) -> None:
         """Opens the snapshot whose files' names begin with `folder`: three requests for any number of users.
@@ -86,7 +86,7 @@ class S3Reader(PackedReader):
         def read(user: str) -> PackedUser | LarderError | None:
             name = user.encode("utf-8", "surrogatepass")
             try:
-                record = self._fetched(name, key_hash(name), shared or self._brief())
+                record = self._fetched(name, shard_key(name), shared or self._brief())
             except SnapshotMissing:
                 raise
             except LarderError as error:
@@ -116,7 +116,7 @@ class S3Reader(PackedReader):
         records = [split_record(data[start - first : stop - first], self.manifest.widths) for start, stop in spans]
         found = next((record for record in records if record is not None and record.user_id == name), None)
         if found is None and None in records:
-            raise corrupt(f"The record under key {key:016x} is damaged", f"{self.where}{self._names[number]}")
+            raise corrupt(f"The record under key {key:08x} is damaged", f"{self.where}{self._names[number]}")
         return found
 
     def _records(self) -> Iterator[Record]:

@@ -177,7 +177,7 @@ def test_a_damaged_record_costs_one_user_a_labelled_fallback(
     whole = path.read_bytes()
     users = ("ann", "bob", WEIRD)
     last = max(users, key=lambda user: whole.rfind(user.encode()))
-    begin = whole.rfind(last.encode()) - 9
+    begin = whole.rfind(last.encode()) - 5
     for position in range(begin, len(whole)):
         _flip_byte(path, position)
         with caplog.at_level(logging.ERROR, logger="larder.lookup"):

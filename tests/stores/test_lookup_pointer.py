@@ -151,3 +151,25 @@ def test_a_page_and_many_answers_are_of_one_snapshot_while_the_pointer_moves(
         (other,) = {one.snapshot for one in many}
         assert {one.items[0] for one in many} == {wanted[other][0]}
         seen[snapshot] += 1
+
+
+def test_a_pointer_that_cannot_be_looked_at_leaves_the_view_that_was_seen(
+    store: LocalStore, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is shut to this process: counted, the last snapshot goes on, and a flip is seen when it opens."""
+    first = night(store, 1)
+    lists = Lists(store)
+    assert lists.get("ann", 1, "home").snapshot == first
+
+    def shut(_: LocalStore) -> None:
+        raise PermissionError("no")
+
+    lists._views._quick_mark = lambda: shut(store)  # type: ignore[union-attr]
+    monkeypatch.setattr(LocalStore, "mark", shut)
+    assert lists.get("ann", 1, "home").snapshot == first
+    assert lists.counts["failed_pointers"] == 1
+    monkeypatch.undo()
+    lists._views._quick_mark = store.mark  # type: ignore[union-attr]
+    second = night(store, 2)
+    time.sleep(1.1)  # so long an unreadable pointer is left alone
+    assert lists.get("ann", 1, "home").snapshot == second

@@ -54,7 +54,7 @@ def test_the_manifest_tells_what_the_snapshot_holds(tmp_path: Path, build: Build
 
 def test_the_small_shop_has_exactly_these_bytes(tmp_path: Path, build: Build) -> None:
     """A change of any byte of any file would give another id."""
-    assert build(tmp_path / "s").snapshot_id == "2026-01-01-819566c3c8b2"
+    assert build(tmp_path / "s").snapshot_id == "2026-01-01-4b55dfd0fe31"
 
 
 def test_the_id_is_the_date_and_the_hash_of_the_content(tmp_path: Path, build: Build) -> None:
@@ -81,7 +81,7 @@ def test_bytes_do_not_depend_on_the_order_of_the_rows(tmp_path: Path, build: Bui
 def test_bytes_do_not_depend_on_how_much_is_done_at_a_time(
     tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows, users and values in parts of a few: byte-equal files."""
+    """Rows, users and values in parts of a few, in memory and through files: byte-equal files."""
     lists = [(f"u{i}", place, i % 4) for i in range(60) for place in ("home", "discover")]
     rows = [
         row(user, place, item_idx=[0, 1, 2][:n], scores=[2.0, 1.0, 0.5][:n], reasons=[0] * n, anchors=[1, -1, 0][:n])
@@ -92,7 +92,9 @@ def test_bytes_do_not_depend_on_how_much_is_done_at_a_time(
     monkeypatch.setattr("export.format.spill.PART_USERS", 2)
     monkeypatch.setattr("export.format.bits.BLOCK_VALUES", 5)
     build(tmp_path / "b", lists=[pa.RecordBatch.from_pylist(rows)])
-    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    monkeypatch.setattr("export.format.spill.BUFFER_BYTES", 600)
+    build(tmp_path / "c", lists=[pa.RecordBatch.from_pylist(rows)])
+    assert contents(tmp_path / "a") == contents(tmp_path / "b") == contents(tmp_path / "c")
 
 
 def test_a_user_lies_in_the_shard_of_the_id(tmp_path: Path, build: Build) -> None:
@@ -103,7 +105,7 @@ def test_a_user_lies_in_the_shard_of_the_id(tmp_path: Path, build: Build) -> Non
         name = f"shard-{shard:05d}.bin"
         entry = manifest.files[name]
         file = ShardFile(tmp_path / "s" / name, manifest.widths, expected_bytes=entry.bytes)
-        keys = [records.key_hash(record.user_id) for record in file.records()]
+        keys = [records.shard_key(record.user_id) for record in file.records()]
         assert keys == sorted(keys)
         assert {key % 3 for key in keys} == {shard}
         assert len(keys) == entry.records
@@ -113,9 +115,9 @@ def test_a_user_lies_in_the_shard_of_the_id(tmp_path: Path, build: Build) -> Non
 
 def test_two_users_with_one_hash_are_told_apart(tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody under one key: each user's own record is found, a stranger's is not."""
-    monkeypatch.setattr("export.snapshot.key_hashes", lambda ids: np.full(len(ids), 7, dtype=np.uint64))
+    monkeypatch.setattr("export.snapshot.shard_keys", lambda ids: np.full(len(ids), 7, dtype=np.uint32))
     for module in ("export.verification", "export.format.shards"):
-        monkeypatch.setattr(f"{module}.key_hash", lambda _: 7)
+        monkeypatch.setattr(f"{module}.shard_key", lambda _: 7)
     places = [(f"u{i}", p, [i % 4]) for i in range(6) for p in ("home", "discover")]
     rows = [row(user, placement, item_idx=items) for user, placement, items in places]
     random.Random(5).shuffle(rows)  # noqa: S311

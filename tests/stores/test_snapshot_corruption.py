@@ -9,7 +9,7 @@ import pytest
 
 from contracts.errors import SnapshotCorrupt, SnapshotMissing
 from export.format.manifest import Manifest
-from export.format.records import Widths, join_record, key_hash
+from export.format.records import Widths, join_record, shard_key
 from export.format.shards import HEAD, ShardFile, write_shard
 from export.verification import file_entry, verify
 
@@ -54,7 +54,7 @@ def test_absent_additional_and_truncated_files_are_found(tmp_path: Path, build: 
     [
         ({"n_users": 4}, "3 users"),
         ({"n_items": 4}, "number of items"),
-        ({"format_version": 2}, "format 2"),
+        ({"format_version": 1}, "format 1"),
     ],
 )
 def test_counts_that_the_files_do_not_have_are_found(
@@ -114,10 +114,10 @@ def test_a_shards_index_is_checked_against_its_records(tmp_path: Path) -> None:
     """A flipped bit in a key, and a record under a key that is not its user's, without any manifest to tell."""
     widths = Widths(item_bits=3, source_bits=2)
     record = join_record(b"ann", 0, [])
-    for key, is_flipped, message in ((key_hash(b"ann"), True, "index is damaged"), (7, False, "another user's key")):
+    for key, is_flipped, message in ((shard_key(b"ann"), True, "index is damaged"), (7, False, "another user's key")):
         path = tmp_path / "shard.bin"
         with path.open("wb") as file:
-            write_shard(file, 0, np.array([key], dtype=np.uint64), np.array([len(record)]), [record])
+            write_shard(file, 0, np.array([key], dtype=np.uint32), np.array([len(record)]), [record])
         data = bytearray(path.read_bytes())
         if is_flipped:
             assert [r.user_id for r in ShardFile(path, widths, expected_bytes=len(data)).records()] == [b"ann"]
