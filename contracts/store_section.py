@@ -24,7 +24,7 @@ class Store(Section, frozen=True):
         pointer_cache_seconds: a reader of a remote store looks at the pointer at most so often.
         longest_read_seconds: what a reader may take to read from one snapshot; together with the pointer's cache it
             must be shorter than the grace.
-        bucket: of the kind `s3`.
+        bucket: of the kind `s3`, and of the layout `table_each`.
         prefix: before every key in the bucket.
         region: empty takes the one of the AWS configuration.
         endpoint: URL of another server than AWS, empty for AWS.
@@ -39,6 +39,8 @@ class Store(Section, frozen=True):
         expire_days: from the end of a snapshot's date to the TTL of its items.
         changed_only: lists that the current snapshot has already are not written again: none (`off`), those with the
             same scores too (`exact`), or those that show the same in the same order (`order`).
+        layout: of the kind `dynamodb`: snapshots side by side in one table, or a table each, `<table>-<snapshot>`,
+            imported from files in `bucket`.
         full_every_days: a snapshot points back to older lists over so many days at most.
     """
 
@@ -63,6 +65,7 @@ class Store(Section, frozen=True):
     write_units_per_second: Positive = 4000
     expire_days: Positive = 30
     changed_only: Literal["off", "exact", "order"] = "off"
+    layout: Literal["side_by_side", "table_each"] = "side_by_side"
     full_every_days: Positive = 7
 
     def __post_init__(self) -> None:
@@ -70,6 +73,8 @@ class Store(Section, frozen=True):
             raise ValueError("store.bucket is empty, which the kind s3 needs")
         if self.kind == "dynamodb" and not self.table:
             raise ValueError("store.table is empty, which the kind dynamodb needs")
+        if self.layout == "table_each" and (self.kind != "dynamodb" or not self.bucket or self.changed_only != "off"):
+            raise ValueError("store.layout table_each needs the kind dynamodb, a bucket, and changed_only off")
         if self.expire_days <= self.full_every_days:
             raise ValueError("store.expire_days is not more than full_every_days: lists in use would expire")
         if self.grace_minutes * 60 <= self.pointer_cache_seconds + self.longest_read_seconds:

@@ -10,6 +10,7 @@ from export.stores.base import Store
 from export.stores.local import LocalStore
 
 if TYPE_CHECKING:
+    from export.stores.objects import Bucket
     from export.stores.retrying import Waiting
 
 MEBIBYTE: Final = 1 << 20
@@ -43,7 +44,7 @@ def _s3(section: Section, waiting: Waiting | None) -> Store:
     from export.stores.retrying import Limits, Retrying, Waiting
     from export.stores.s3 import S3Store
 
-    prefix = f"{section.prefix.strip('/')}/" if section.prefix.strip("/") else ""
+    prefix = _prefix(section)
     where = f"s3://{section.bucket}/{prefix}"
     waits = waiting or Waiting()
     patient = Bucket(client("s3", section), section.bucket, prefix, Retrying(where, waits))
@@ -63,9 +64,10 @@ def _s3(section: Section, waiting: Waiting | None) -> Store:
 
 def _dynamodb(section: Section, waiting: Waiting | None) -> Store:
     from export.stores.aws import client
+    from export.stores.dynamodb.options import Options
     from export.stores.dynamodb.publishing import Pace
     from export.stores.dynamodb.service.table import Table
-    from export.stores.dynamodb.store import Options, TableStore
+    from export.stores.dynamodb.store import TableStore
     from export.stores.retrying import Limits, Retrying, Waiting
 
     where = f"dynamodb://{section.table}"
@@ -78,6 +80,8 @@ def _dynamodb(section: Section, waiting: Waiting | None) -> Store:
         expire_days=section.expire_days,
         changed_only=section.changed_only,
         full_every_days=section.full_every_days,
+        imports=_imports(section, waits),
+        part_bytes=section.part_mebibytes * MEBIBYTE,
         pace=Pace(threads=section.connections, write_units_per_second=float(section.write_units_per_second)),
     )
     timeout = section.lookup_timeout_seconds
@@ -89,3 +93,19 @@ def _dynamodb(section: Section, waiting: Waiting | None) -> Store:
         Table(quick, section.table, Retrying(where, waits, limits).within(options.read_seconds)),
         options,
     )
+
+
+def _imports(section: Section, waits: Waiting) -> Bucket | None:
+    from export.stores.aws import client
+    from export.stores.objects import Bucket
+    from export.stores.retrying import Retrying
+
+    if section.layout == "side_by_side":
+        return None
+    prefix = _prefix(section)
+    retrying = Retrying(f"s3://{section.bucket}/{prefix}", waits)
+    return Bucket(client("s3", section), section.bucket, prefix, retrying)
+
+
+def _prefix(section: Section) -> str:
+    return f"{section.prefix.strip('/')}/" if section.prefix.strip("/") else ""

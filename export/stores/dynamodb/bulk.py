@@ -90,12 +90,13 @@ def write_import(
     if verify(build) != manifest:
         raise corrupt("The build changed while it was published", build)
     made = Build(build, manifest, expire_days=expire_days)
-    report = _write_files(made, empty_folder(out), f"{table}-{made.snapshot}", compression, items_per_file)
+    report = write_files(made, empty_folder(out), f"{table}-{made.snapshot}", compression, items_per_file)
     replace_json(out / MANIFEST_NAME, report)
     return report
 
 
-def _write_files(made: Build, out: Path, table: str, compression: Compression, items_per_file: int) -> ImportManifest:
+def write_files(made: Build, out: Path, table: str, compression: Compression, items_per_file: int) -> ImportManifest:
+    """The data files below `data/` of the empty folder `out`, of a build that is blessed and whole."""
     data = out / "data"
     files, n_items, n_bytes = dict[str, ImportFile](), 0, 0
     with writing(out):

@@ -31,6 +31,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         as_of: ISO date.
         seen_at: ISO time at which retention first saw it incoming; empty until then.
         erasures: of the pointer, when the writing of the snapshot began.
+        import_arn: of the import that makes the table with its lists; empty where they are written one by one.
     """
 
     snapshot: str
@@ -43,6 +44,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     as_of: str
     seen_at: str = ""
     erasures: int = 0
+    import_arn: str = ""
 
 
 class Catalogue:
@@ -89,8 +91,9 @@ def _key(snapshot: str) -> Key:
 
 def _encode(entry: Entry) -> str:
     fields = msgspec.to_builtins(entry)
-    if not entry.erasures:
-        del fields["erasures"]
+    for name in ("erasures", "import_arn"):
+        if not fields[name]:
+            del fields[name]
     return msgspec.json.encode(fields).decode()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 
+from contracts.errors import InputMissing
 from export.stores.dynamodb.catalogue import Catalogue
 from export.stores.dynamodb.checking import USERS
 from export.stores.dynamodb.lists import is_possible, open_lists
@@ -62,7 +63,10 @@ def erase(lists: Table, snapshot: str, user_id: str) -> int:
     if not is_possible(user_id):
         return 0
     pk = f"{snapshot}#{user_id}"
-    found = [item["sk"]["S"] for item in lists.query(pk, is_consistent=True)]
+    try:
+        found = [item["sk"]["S"] for item in lists.query(pk, is_consistent=True)]
+    except InputMissing:
+        return 0  # the table of a snapshot that is still to be imported, or is being dropped
     for name in found:
         lists.delete((pk, name))
     return len(found)

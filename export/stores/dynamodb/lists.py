@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from contracts.errors import LarderError
+from contracts.errors import InputMissing, LarderError, SnapshotMissing
 from export.format.manifest import corrupt
 from export.format.records import MAX_ID_BYTES, key_hash
 from export.stores.dynamodb import chunks
@@ -49,7 +49,10 @@ class ListTable:
             return None
         table = self.table.within(self.seconds)
         for snapshot in places(self.generations, hash_of(user_id)):
-            partition = table.query(f"{snapshot}#{user_id}", is_consistent=is_consistent)
+            try:
+                partition = list(table.query(f"{snapshot}#{user_id}", is_consistent=is_consistent))
+            except InputMissing as error:
+                raise _dropped(snapshot, table) from error
             items = {item["sk"]["S"]: item for item in partition}
             if items:
                 return None if DROPPED in items else items
@@ -90,7 +93,10 @@ class ListTable:
             answered = {key: item for one in reads for key, item in one.found.items()}
             failed = {key: one.error for one in reads for key in one.unread}
             for user, some in keys.items():
-                if error := next((failed[key] for key in some if key in failed), None):
+                error = next((failed[key] for key in some if key in failed), None)
+                if isinstance(error, InputMissing):
+                    raise _dropped(left[user][0], brief) from error
+                if error is not None:
                     found[user] = error
                 elif items := {key[1]: answered[key] for key in some if key in answered}:
                     found[user] = items
@@ -137,6 +143,12 @@ def open_lists(
             users = UserFilter(data, f"{table.where} {snapshot}")
         made.append(Generation(snapshot, users))
     return ListTable(reading.named(entry.table), tuple(made), tuple(placements), seconds)
+
+
+def _dropped(snapshot: str, table: Table) -> SnapshotMissing:
+    return SnapshotMissing(
+        f"The table with the lists of {snapshot} is no more", where=table.where, todo="Read the pointer again."
+    )
 
 
 def dropped_request(snapshot: str, user_id: str, *, expires_at: int) -> Request:

@@ -52,6 +52,7 @@ class Progress:
             if old is not None and old.phase == "incoming":
                 if old.erasures != self.wanted.erasures:
                     wipe(old)
+                    old = self.catalogue.get(self.wanted.snapshot) or old
                 new = replace(
                     old, seen_at="", erasures=self.wanted.erasures, manifest_sha256=self.wanted.manifest_sha256,
                     manifest_bytes=self.wanted.manifest_bytes,

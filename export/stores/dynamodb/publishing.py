@@ -41,14 +41,14 @@ class Pace:
         return BatchWriter(table.send, rate, table.calls, threads=self.threads)
 
 
-def write(build: Build, plan: Plan, table: Table, lists: Table, pace: Pace) -> tuple[Written, Written]:
+def write(build: Build, plan: Plan, table: Table, lists: Table | None, pace: Pace) -> tuple[Written, Written]:
     """What was written of the lists and of the files, as planned, each item confirmed.
 
     Args:
         build: whose lists and files are written.
         plan: which of them.
         table: for the files.
-        lists: for the lists; the same table, or one of their own.
+        lists: for the lists; None where they are imported.
         pace: threads and rate.
 
     Raises:
@@ -58,6 +58,8 @@ def write(build: Build, plan: Plan, table: Table, lists: Table, pace: Pace) -> t
     files = all_files(build, plan)
     parts = [chunks.requests(build.snapshot, name, data) for name, data in files.items()]
     chunked = pace.writer(table).write(itertools.chain(*parts), expected=sum(map(_n_chunks, files.values())))
+    if lists is None:
+        return Written(), chunked
     gone = (dropped_request(build.snapshot, user, expires_at=build.expires_at) for user in plan.dropped)
     requests = itertools.chain(gone, build.requests(plan.changed))
     expected = build.n_lists - plan.skipped_lists + len(plan.dropped)

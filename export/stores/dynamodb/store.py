@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -32,14 +31,15 @@ from export.format.manifest import (
     read_manifest,
 )
 from export.stores.base import Published
-from export.stores.dynamodb import checking, chunks, erasing, publishing
+from export.stores.dynamodb import checking, chunks, erasing, importing, publishing
 from export.stores.dynamodb.builds import Build
 from export.stores.dynamodb.catalogue import Catalogue, Entry
 from export.stores.dynamodb.cell import TableCell
+from export.stores.dynamodb.importing import Importing
 from export.stores.dynamodb.lists import ListTable, open_lists
-from export.stores.dynamodb.planning import ChangedOnly, Plan, plan
+from export.stores.dynamodb.options import Options
+from export.stores.dynamodb.planning import Plan, plan
 from export.stores.dynamodb.progress import Progress, possible_base
-from export.stores.dynamodb.publishing import Pace
 from export.stores.dynamodb.reader import TableReader
 from export.stores.dynamodb.retention import Retention
 from export.stores.dynamodb.service.table import Table
@@ -52,35 +52,10 @@ BESIDE: Final = "larder#beside"
 MAX_BESIDE_BYTES: Final = 380 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a store works.
-
-    Attributes:
-        publish_seconds: deadline of a publish, a verification or a retention.
-        move_seconds: deadline of one call that moves the pointer.
-        read_seconds: deadline of one lookup.
-        pointer_cache_seconds: `mark` asks at most so often.
-        expire_days: days from the end of a snapshot's date to the TTL of its items.
-        changed_only: which lists are left out because the current snapshot has them already.
-        full_every_days: a snapshot points back over so many days at most.
-        pace: threads and rate of writing.
-    """
-
-    publish_seconds: float = 1800.0
-    move_seconds: float = 60.0
-    read_seconds: float = 2.5
-    pointer_cache_seconds: float = 5.0
-    expire_days: int = 30
-    changed_only: ChangedOnly = "off"
-    full_every_days: int = 7
-    pace: Pace = field(default_factory=Pace)
-
-
 class TableStore(MovedStore):
     """Snapshots in one table. Any number of processes may use it at once."""
 
-    def __init__(self, table: Table, reading: Table, options: Options = Options()) -> None:
+    def __init__(self, table: Table, reading: Table, options: Options) -> None:
         """The store in `table`.
 
         Args:
@@ -161,17 +136,22 @@ class TableStore(MovedStore):
         if entry.phase == "complete" and self._lost_users(table, entry, manifest):
             return Published(manifest.snapshot_id, self.verify(manifest.snapshot_id), is_new=False)
         planned = self._planned(table, made, entry)
-        lists, files, is_new = Written(), Written(), entry.phase != "complete"
+        lists, files, is_new, n_imported = Written(), Written(), entry.phase != "complete", 0
         own = table.named(entry.table)
         if is_new:
-            lists, files = publishing.write(made, planned, table, own, self._options.pace)
+            imported = self._importing(made, own)
+            lists, files = publishing.write(made, planned, table, None if imported else own, self._options.pace)
+            if imported is not None:
+                entry, n_imported = imported.run(entry)
         read_units = publishing.read_back(made, planned, table, own, self._options.pace)
         if is_new:
             self.check_publishable(manifest.snapshot_id, erasures=erasures)
             is_new = progress.complete(entry, filter_bytes=len(planned.filter()))
             if is_new:
                 self._check_not_erased(manifest.snapshot_id, erasures)
-        numbers = publishing.numbers(lists, files, planned, read_units)
+            if imported is not None:
+                imported.clear()
+        numbers = publishing.numbers(lists, files, planned, read_units) | {"items_imported": float(n_imported)}
         return Published(manifest.snapshot_id, manifest, is_new=is_new, numbers=numbers)
 
     def remove(self, names: list[str], *, at: str, grace_seconds: float) -> None:
@@ -180,10 +160,13 @@ class TableStore(MovedStore):
         retention.leave(names)
         retention.leave_incomplete(at=at, grace_seconds=grace_seconds)
         retention.delete()
+        self._clear_imports()
 
     def take_out(self, users: Mapping[str, str]) -> dict[str, int]:
         """Users taken out of each snapshot, by id."""
         table = self._table.within(self._options.publish_seconds)
+        if self._options.imports is not None:
+            importing.clear(self._options.imports.within(self._options.publish_seconds))
         return erasing.take_out(table, self._catalogue, users, seconds=self._options.move_seconds)
 
     def sweep(self) -> None:
@@ -213,8 +196,29 @@ class TableStore(MovedStore):
         key = {"pk": {"S": BESIDE}, "sk": {"S": name}, "sha256": {"S": hashlib.sha256(data).hexdigest()}}
         self._table.within(self._options.move_seconds).put({**key, "data": {"B": data}})
 
+    def _importing(self, made: Build, own: Table) -> Importing | None:
+        bucket = self._options.imports
+        if bucket is None or own.name == self._table.name:
+            return None
+        objects = bucket.within(self._options.publish_seconds)
+        return Importing(made, own, objects, bucket.name, bucket.prefix, self._catalogue, self._options.part_bytes)
+
+    def _clear_imports(self) -> None:
+        """Files of imports are gone whose snapshot nobody publishes any more."""
+        if self._options.imports is None:
+            return
+        objects = self._options.imports.within(self._options.publish_seconds)
+        incoming = {entry.snapshot for entry in self._catalogue.entries() if entry.phase == "incoming"}
+        for name in {one.name.split("/")[1] for one in objects.list(importing.IMPORTS)} - incoming:
+            importing.clear(objects, name)
+
     def _wipe(self, table: Table, entry: Entry) -> None:
-        erasing.wipe(table.named(entry.table), entry.snapshot, self._options.pace)
+        own = table.named(entry.table)
+        if own.name == self._table.name:
+            erasing.wipe(own, entry.snapshot, self._options.pace)
+            return
+        importing.drop(own)
+        self._catalogue.replace(entry, replace(entry, import_arn=""))
 
     def _lost_users(self, table: Table, entry: Entry, manifest: Manifest) -> bool:
         """Whether users were erased from the complete snapshot, which is the one of the build but for them."""
@@ -257,8 +261,11 @@ class TableStore(MovedStore):
         name = manifest.snapshot_id
         return Entry(
             snapshot=name, phase="incoming", manifest_sha256=manifest.sha256, manifest_bytes=len(manifest.encode()),
-            generations=(name,), table=self._table.name, as_of=manifest.as_of.isoformat(),
+            generations=(name,), table=self._table_of(name), as_of=manifest.as_of.isoformat(),
         )  # fmt: skip
+
+    def _table_of(self, snapshot: str) -> str:
+        return self._table.name if self._options.imports is None else f"{self._table.name}-{snapshot}"
 
     def _base(self, table: Table, manifest: Manifest) -> Entry | None:
         if self._options.changed_only == "off":

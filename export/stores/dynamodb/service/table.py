@@ -105,6 +105,14 @@ class Table:
         with suppress(InputMissing):
             self.call("delete_table", TableName=self.name)
 
+    def exists(self) -> bool:
+        """Whether there is such a table, ready or not."""
+        try:
+            self.call("describe_table", TableName=self.name)
+        except InputMissing:
+            return False
+        return True
+
     def get(self, key: Key, *, is_consistent: bool) -> Item | None:
         """The item, or None where there is none."""
         answer = self.call("get_item", TableName=self.name, Key=typed_key(key), ConsistentRead=is_consistent)
