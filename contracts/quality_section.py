@@ -99,7 +99,7 @@ class Suspicion(Section, frozen=True):
         max_auc: mean per-user AUC over the full catalogue.
         max_ndcg: NDCG at k over the full catalogue.
         max_gain: NDCG at k over that of the naive reference.
-        sampled_users: users whose stored features are made again from the events by their date.
+        sampled_users: users whose stored features are made again from the events by their date, and as many items.
     """
 
     max_auc: Share = 0.995

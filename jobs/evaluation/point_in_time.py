@@ -1,7 +1,8 @@
-"""Whether what is stored as of a date is what was known on that date, for a sample of users.
+"""Whether what is stored as of a date is what was known on that date, for a sample of users and of items.
 
 The past of each sampled user is made again from the day rows up to the date and no others, and held against their row
-of `histories` and of `user_features`. A feature of another date, or of an event that was still to come, differs.
+of `histories` and of `user_features`; the buyers of each sampled item likewise, against `item_features`. A feature of
+another date, or of an event that was still to come, differs.
 """
 
 from __future__ import annotations
@@ -16,34 +17,39 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from contracts import tables
-from contracts.days import EPOCH, day_number
+from contracts.days import day_number
 from contracts.layout import Layout
 from contracts.tables import Table
 from jobs import lake
 from jobs.evaluation.gates import Gate
 from models.histories import NEVER, DayRows, Pairs, Users, empty_pairs, fold
+from models.item_sums import Totals
 from models.negatives import hash_of
 from models.ragged import Int32, offsets_of
 
 NAME: Final = "features_in_time"
 _EXACT: Final = ("item_idx", "baskets", "first_days", "last_days", "first_baskets", "last_baskets")
 _OF_USER: Final = ("n_baskets", "first_day", "last_day")
+_BUYERS: Final = ("buyers", "buyers_7", "buyers_14", "buyers_28", "buyers_84")
 _FEATURES: Final = ("n_baskets", "recency_days", "tenure_days")
 
 
 def features_in_time(layout: Layout, dates: list[dt.date], *, n_users: int, seed: int) -> Gate:
-    """A gate that is red where a sampled user's stored past or features are not those of the date.
+    """A gate that is red where a sampled user's or item's stored past or features are not those of the date.
+
+    Items are looked at on the first date alone: users who were erased since are in the counts of an older one.
 
     Args:
         layout: of the root.
-        dates: of the histories and features that lists and metrics were made from.
-        n_users: sampled on each date, by a hash.
+        dates: of the histories and features that lists and metrics were made from, the night's first.
+        n_users: sampled on each date, by a hash, and as many items.
         seed: of the hash.
     """
-    wrong = {date: _users_out_of_time(layout, date, n_users, seed) for date in dates}
-    found = sum(len(users) for users in wrong.values())
-    told = "; ".join(f"as of {date}: user_idx {', '.join(map(str, some[:3]))}" for date, some in wrong.items() if some)
-    note = f"of {n_users} users sampled as of each of {', '.join(map(str, dates))}"
+    wrong = {f"as of {date}: user_idx": _users_out_of_time(layout, date, n_users, seed) for date in dates}
+    wrong[f"as of {dates[0]}: item_idx"] = _items_out_of_time(layout, dates[0], n_users, seed)
+    found = sum(map(len, wrong.values()))
+    told = "; ".join(f"{where} {', '.join(map(str, some[:3]))}" for where, some in wrong.items() if some)
+    note = f"of {n_users} users sampled as of each of {', '.join(map(str, dates))}, and as many items"
     return Gate(
         name=NAME,
         placement="",
@@ -56,10 +62,10 @@ def features_in_time(layout: Layout, dates: list[dt.date], *, n_users: int, seed
 
 def _users_out_of_time(layout: Layout, as_of: dt.date, n_users: int, seed: int) -> list[int]:
     """Sampled users whose stored rows differ from what the day rows up to the date say, ascending."""
-    chosen = _sample(layout, as_of, n_users, seed)
+    chosen = _sample(layout, tables.HISTORIES, as_of, n_users, seed)
     if not len(chosen):
         return []
-    news, late = _day_rows(layout, as_of, chosen)
+    news, late = _day_rows(layout, as_of, "user_idx", chosen, chosen)
     nobody = np.full(len(chosen), NEVER, dtype=np.int32)
     start = Users(np.zeros(len(chosen), dtype=np.int32), nobody, nobody.copy())
     users, pairs = fold(start, empty_pairs(), news, base_day=0, as_of_day=day_number(as_of))
@@ -69,6 +75,23 @@ def _users_out_of_time(layout: Layout, as_of: dt.date, n_users: int, seed: int) 
         for stored in _rows(layout, table, as_of, chosen, columns):
             if any(stored[name] != made[stored["user_idx"]][name] for name in columns):
                 wrong.add(stored["user_idx"])
+    return sorted(wrong - late)
+
+
+def _items_out_of_time(layout: Layout, as_of: dt.date, n_items: int, seed: int) -> list[int]:
+    """Sampled items whose stored buyers differ from those of the day rows up to the date, ascending."""
+    chosen = _sample(layout, tables.ITEM_FEATURES, as_of, n_items, seed)
+    news, late = _day_rows(layout, as_of, "item_idx", chosen, None)
+    nobody = np.full(int(news.rows.max(initial=-1)) + 1, NEVER, dtype=np.int32)
+    start = Users(np.zeros(len(nobody), dtype=np.int32), nobody, nobody.copy())
+    totals = Totals()
+    totals.add(fold(start, empty_pairs(), news, base_day=0, as_of_day=day_number(as_of))[1], today=day_number(as_of))
+    made = {row["item_idx"]: row for row in pa.table(totals.columns()).to_pylist()}
+    wrong = {
+        stored["item_idx"]
+        for stored in _rows(layout, tables.ITEM_FEATURES, as_of, chosen, _BUYERS)
+        if any(stored[name] != made.get(stored["item_idx"], {}).get(name, 0) for name in _BUYERS)
+    }
     return sorted(wrong - late)
 
 
@@ -84,41 +107,43 @@ def _made_again(chosen: Int32, users: Users, pairs: Pairs, as_of: dt.date) -> di
     return made
 
 
-def _sample(layout: Layout, as_of: dt.date, n_users: int, seed: int) -> Int32:
-    """The users of a date with the lowest hashes, ascending."""
-    batches = lake.batches(layout, tables.HISTORIES, as_of, ("user_idx",))
-    users = np.concatenate([np.zeros(0, np.int32), *[batch.column("user_idx").to_numpy() for batch in batches]])
-    hashes = hash_of(users.astype(np.int64), np.zeros(len(users), dtype=np.int64), seed)
-    lowest = np.lexsort((users, hashes))[:n_users]
-    return np.sort(users[lowest]).astype(np.int32)
+def _sample(layout: Layout, table: Table, as_of: dt.date, n: int, seed: int) -> Int32:
+    """The users, or items, of a date with the lowest hashes, ascending."""
+    key = table.key[-1]
+    batches = lake.batches(layout, table, as_of, (key,))
+    known = np.concatenate([np.zeros(0, np.int32), *[batch.column(key).to_numpy() for batch in batches]])
+    hashes = hash_of(known.astype(np.int64), np.zeros(len(known), dtype=np.int64), seed)
+    return np.sort(known[np.lexsort((known, hashes))[:n]]).astype(np.int32)
 
 
-def _day_rows(layout: Layout, as_of: dt.date, chosen: Int32) -> tuple[DayRows, set[int]]:
-    """The sampled users' day rows up to the date, and the users of whom one landed after it: theirs may be newer."""
+def _day_rows(layout: Layout, as_of: dt.date, key: str, chosen: Int32, users: Int32 | None) -> tuple[DayRows, set[int]]:
+    """The day rows of the sample up to the date, and what of it has one that landed after it: it may be newer.
+
+    Rows are numbered by the place in `users`, or by that among the users found.
+    """
     paths = [file.path for file in lake.files(layout, tables.INTERACTIONS, last=as_of)]
-    columns = ["day", "user_idx", "item_idx", "n_purchases", "weight", "quantity", "amount", "landed_on"]
-    of_users = (pc.field("day") <= pa.scalar(as_of)) & pc.field("user_idx").isin(pa.array(chosen))
-    table = pads.dataset(paths, format="parquet").to_table(columns=columns, filter=of_users) if paths else None
-    if table is None:
+    if not paths:
         raise lake.missing(layout, tables.INTERACTIONS)
-    users = table["user_idx"].to_numpy()
-    days = table["day"].cast(pa.int32()).to_numpy() - day_number(EPOCH)
+    columns = ["day", "user_idx", "item_idx", "n_purchases", "weight", "quantity", "amount", "landed_on"]
+    of_sample = (pc.field("day") <= pa.scalar(as_of)) & pc.field(key).isin(pa.array(chosen))
+    table = pads.dataset(paths, format="parquet").to_table(columns=columns, filter=of_sample)
+    found = table["user_idx"].to_numpy()
     late = pc.greater(table["landed_on"], pa.scalar(as_of)).to_numpy(zero_copy_only=False).astype(bool)
     news = DayRows(
-        rows=np.searchsorted(chosen, users).astype(np.int64),
-        days=days.astype(np.int32),
+        rows=np.searchsorted(np.unique(found) if users is None else users, found).astype(np.int64),
+        days=table["day"].cast(pa.int32()).to_numpy(),
         item_idx=table["item_idx"].to_numpy(),
         is_purchase=table["n_purchases"].to_numpy() > 0,
         weights=table["weight"].to_numpy(),
         quantities=table["quantity"].to_numpy(),
         amounts=table["amount"].to_numpy(),
     )
-    return news, set(users[late].tolist())
+    return news, set(table[key].to_numpy()[late].tolist())
 
 
 def _rows(
     layout: Layout, table: Table, as_of: dt.date, chosen: Int32, columns: tuple[str, ...]
 ) -> Iterator[dict[str, Any]]:
-    keys = pa.array(chosen)
-    for batch in lake.batches(layout, table, as_of, ("user_idx", *columns)):
-        yield from batch.filter(pc.is_in(batch.column("user_idx"), keys)).to_pylist()
+    key, wanted = table.key[-1], pa.array(chosen)
+    for batch in lake.batches(layout, table, as_of, (key, *columns)):
+        yield from batch.filter(pc.is_in(batch.column(key), wanted)).to_pylist()

@@ -20,7 +20,7 @@ from jobs.evaluation.point_in_time import features_in_time
 from models.histories import DayRows, Users, empty_pairs, fold, to_columns
 
 EARLY, LATE = dt.date(2026, 1, 31), dt.date(2026, 2, 28)
-N = 6
+N, N_ITEMS = 6, 20
 Night = dict[str, Any]
 
 
@@ -31,7 +31,7 @@ def _purchases() -> list[Night]:
         {"user_idx": user, "item_idx": int(item), "day": dt.date(2026, month, int(random.integers(1, 29)))}
         for user in range(N)
         for month in (1, 2)
-        for item in random.choice(20, 3, replace=False)
+        for item in random.choice(N_ITEMS, 3, replace=False)
     ]
 
 
@@ -48,8 +48,8 @@ def _write(layout: Layout, table: Table, columns: dict[str, Any]) -> None:
 
 
 def _zero(kind: pa.DataType) -> Any:
-    if pa.types.is_string(kind):
-        return ""
+    if pa.types.is_string(kind) or pa.types.is_boolean(kind):
+        return "" if pa.types.is_string(kind) else False
     return dt.datetime(2026, 1, 1, tzinfo=dt.UTC) if pa.types.is_timestamp(kind) else 0
 
 
@@ -83,6 +83,18 @@ def _features(past: dict[str, list[Any]], as_of: dt.date) -> dict[str, list[Any]
     }
 
 
+def _items(purchases: list[Night], as_of: dt.date) -> dict[str, list[Any]]:
+    """Distinct buyers by item, ever and by the days since their last purchase."""
+    columns: dict[str, list[Any]] = {"item_idx": list(range(N_ITEMS))}
+    windows = {"buyers": 999, "buyers_7": 7, "buyers_14": 14, "buyers_28": 28, "buyers_84": 84}
+    for name, days in windows.items():
+        columns[name] = [
+            len({p["user_idx"] for p in purchases if p["item_idx"] == item and 0 <= (as_of - p["day"]).days < days})
+            for item in range(N_ITEMS)
+        ]
+    return columns
+
+
 class Shop:
     """What is stored, before it is written."""
 
@@ -90,9 +102,10 @@ class Shop:
         self.purchases = _purchases()
         self.past = {day: _past(self.purchases, day) for day in (EARLY, LATE)}
         self.features = {day: _features(self.past[day], day) for day in (EARLY, LATE)}
+        self.items = {day: _items(self.purchases, day) for day in (EARLY, LATE)}
         self.landed_on: dict[int, dt.date] = {}
 
-    def gate(self, root: Path, n_users: int = N) -> Any:
+    def gate(self, root: Path, n_users: int = N_ITEMS) -> Any:
         """The verdict on both dates."""
         layout = Layout(root)
         rows = [{**p, "n_purchases": 1, "weight": 1.0, "quantity": 1.0, "amount": 1.0,
@@ -101,6 +114,7 @@ class Shop:
         for day in (EARLY, LATE):
             _write(layout, tables.HISTORIES, {"as_of": [day] * N, **self.past[day]})
             _write(layout, tables.USER_FEATURES, {"as_of": [day] * N, **self.features[day]})
+            _write(layout, tables.ITEM_FEATURES, {"as_of": [day] * N_ITEMS, **self.items[day]})
         return features_in_time(layout, [LATE, EARLY], n_users=n_users, seed=1)
 
 
@@ -114,7 +128,7 @@ def test_what_was_known_on_the_date_is_green(shop: Shop, tmp_path: Path) -> None
     """Purchases of February are in no row as of the end of January."""
     gate = shop.gate(tmp_path)
     assert (gate.level, gate.value) == ("green", 0.0)
-    assert gate.note == "of 6 users sampled as of each of 2026-02-28, 2026-01-31"
+    assert gate.note == "of 20 users sampled as of each of 2026-02-28, 2026-01-31, and as many items"
 
 
 def test_features_shuffled_in_time_are_red(shop: Shop, tmp_path: Path) -> None:
@@ -150,3 +164,19 @@ def test_fewer_users_are_sampled_where_asked(shop: Shop, tmp_path: Path) -> None
     """Two users a date, the same ones every time."""
     shop.features = {EARLY: shop.features[LATE], LATE: shop.features[EARLY]}
     assert shop.gate(tmp_path, n_users=2).value == 4.0
+
+
+def test_buyers_of_another_date_are_red(shop: Shop, tmp_path: Path) -> None:
+    """The night's item features are those of a month before: every item that was sold since is found."""
+    shop.items[LATE] = shop.items[EARLY]
+    gate = shop.gate(tmp_path)
+    sold = {p["item_idx"] for p in shop.purchases}
+    assert gate.level == "red"
+    assert "as of 2026-02-28: item_idx" in gate.note
+    assert 0 < gate.value <= len(sold)
+
+
+def test_items_of_an_older_date_are_not_judged(shop: Shop, tmp_path: Path) -> None:
+    """Erased users are in its counts and no longer in the day rows."""
+    shop.items[EARLY]["buyers"][0] += 1
+    assert shop.gate(tmp_path).level == "green"
