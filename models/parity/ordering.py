@@ -43,17 +43,21 @@ class Ordering:
 
     def similarities(self, items: Sequence[int]) -> Float64:
         """How much each item is like each other, from 0 to 1, shape (n, n)."""
-        parts = [[[a is not None and a == b for b in texts] for a in texts] for texts in self._texts(items)]
+        parts: list[Float64] = []
+        for column in self.codes:
+            numbers: dict[str, int] = {}
+            texts = [column[item] for item in items]
+            known = np.array([text is not None for text in texts])
+            own = np.array([numbers.setdefault(text or "", len(numbers)) for text in texts])
+            parts.append(((own[:, None] == own) & known[:, None] & known).astype(np.float64))
         if self.factors is not None:
-            known = [item < len(self.factors) for item in items]
-            rows = self.factors[np.where(known, items, 0)].astype(np.float64) * np.array(known)[:, None]
+            inside = [item < len(self.factors) for item in items]
+            rows = self.factors[np.where(inside, items, 0)].astype(np.float64) * np.array(inside)[:, None]
             sizes = np.sqrt((rows * rows).sum(axis=1))
             units = rows / np.where(sizes > 0, sizes, 1.0)[:, None]
-            parts.append((units @ units.T).tolist())
-        return np.clip(np.mean(parts, axis=0), 0.0, 1.0) if parts else np.zeros((len(items), len(items)))
-
-    def _texts(self, items: Sequence[int]) -> list[list[str | None]]:
-        return [[column[item] for item in items] for column in self.codes]
+            parts.append(units @ units.T)
+        alike: Float64 = sum(parts, np.zeros((len(items), len(items)))) / max(len(parts), 1)
+        return np.clip(alike, 0.0, 1.0)
 
 
 def ordering(
@@ -108,18 +112,20 @@ def order(entries: list[Entry], aims: Ordering, length: int, seen: Mapping[int, 
         entry.item: engaging * (1 - (entries[0].score - entry.score) / fall) + aims.worth[entry.item]
         for entry in entries
     }
-    left = sorted(entries, key=lambda entry: -value[entry.item])
-    likest = np.zeros(len(left))
-    alike = aims.similarities([entry.item for entry in left]) * aims.weights.get("diversity", 0.0)
-    picked: list[Entry] = []
-    while left and len(picked) < length:
-        now = np.array([value[entry.item] for entry in left]) - likest
+    ranked = sorted(entries, key=lambda entry: -value[entry.item])
+    values = np.array([value[entry.item] for entry in ranked])
+    places = [seen.get(entry.item, math.inf) for entry in ranked]
+    alike = aims.similarities([entry.item for entry in ranked]) * aims.weights.get("diversity", 0.0)
+    likest = np.zeros(len(ranked))
+    picked: list[int] = []
+    while len(picked) < min(length, len(ranked)):
+        now = values - likest
+        now[picked] = -math.inf
         ties = np.flatnonzero(now >= now.max() - TOLERANCE).tolist()
-        at = min(ties, key=lambda tie: (seen.get(left[tie].item, math.inf), tie))
-        picked.append(left.pop(at))
-        likest = np.delete(np.maximum(likest, alike[at]), at)
-        alike = np.delete(np.delete(alike, at, axis=0), at, axis=1)
-    return picked + left
+        picked.append(min(ties, key=lambda tie: (places[tie], tie)))
+        likest = np.maximum(likest, alike[picked[-1]])
+    chosen = {*picked}
+    return [ranked[at] for at in picked] + [entry for at, entry in enumerate(ranked) if at not in chosen]
 
 
 def _margins(margins: Sequence[float | None], shop: Shop) -> list[float]:

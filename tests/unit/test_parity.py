@@ -110,7 +110,9 @@ def test_the_lists_of_a_source_are_those_of_the_kernel(night: RandomShop) -> Non
     batch = pa.RecordBatch.from_pydict({"user_idx": pa.array(range(N_USERS), pa.int32())})
     rows = ranked_batch(batch, night.candidates, source, "home").to_pylist()
     for person, row in zip(night.people, rows, strict=True):
-        made = stages.of_source(PlainContext(person, night.shop, PLACEMENTS[0], True, night.exploring), source)
+        ordering = night.ordering(PLACEMENTS[0])
+        context = PlainContext(person, night.shop, PLACEMENTS[0], True, night.exploring, ordering)
+        made = stages.of_source(context, source)
         assert [entry.item for entry in made] == row["item_idx"]
         assert [np.float32(entry.score) for entry in made] == row["scores"]
         assert [entry.reason for entry in made] == row["main_sources"]
