@@ -33,7 +33,7 @@ def ruling(known: Shelf, placement: str) -> list[PlainRule]:
 
 def may_show(item: int, segment: str, rules: Sequence[PlainRule]) -> bool:
     """Whether no rule forbids the item to a user of the segment."""
-    return not any(
+    return not rules or not any(
         item in one.items and not (isinstance(one.rule, Region) and segment in one.rule.segments)
         for one in rules
         if isinstance(one.rule, REMOVING)

@@ -144,14 +144,14 @@ def fill(entries: list[Entry], context: PlainContext) -> list[Entry]:
     return made
 
 
+# `list_of` needs what the first of them leaves.
 STAGES: Final[tuple[Stage, ...]] = (remove, weigh, order, hold_quotas, pin, cap, cut, fill)
 
 
 def list_of(entries: list[Entry], context: PlainContext) -> list[Entry]:
     """The list: what was scored, best first, after every stage, then with its explored slots."""
-    made = entries
-    for stage in STAGES:
+    made = may = remove(entries, context)
+    for stage in STAGES[1:]:
         made = stage(made, context)
     fixed = ruling.pinned(context.rules)
-    may = remove(entries, context)
     return explore(made, may, context.person.user_idx, context.exploring, context.shop, fixed)
