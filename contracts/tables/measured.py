@@ -148,3 +148,24 @@ CHANGES = Table(
     key=("as_of", "channel", "placement", "metric"),
     partition=("as_of",),
 )
+
+_RULED: Final = ("ranked.item_idx", "items.item_id", "items.category", "items.brand", "items.margin")
+
+RULE_EFFECTS = Table(
+    "rule_effects",
+    "What one rule did to all lists of a placement on one night.",
+    (
+        AS_OF,
+        Column("placement", "string", "Where the lists show."),
+        Column("rule", "string", "The rule's name."),
+        Column("kind", "string", "block, min_margin, region, boost, bury, quota or pin."),
+        Column("items", "int", "Items that the rule is about.", derived_from=_RULED[1:]),
+        Column("lists", "bigint", "Lists in which one of them went, came or moved.", derived_from=_RULED),
+        Column("removed", "bigint", "Entries that went.", derived_from=_RULED),
+        Column("added", "bigint", "Entries that came.", derived_from=_RULED),
+        Column("moved", "bigint", "Entries whose place changed.", derived_from=_RULED),
+        Column("places_up", "bigint", "Places that those rose, summed; negative where they fell.", derived_from=_RULED),
+    ),
+    key=("as_of", "placement", "rule"),
+    partition=("as_of",),
+)

@@ -13,7 +13,7 @@ from dagster_project.assets.features import item_arrays, user_features
 from dagster_project.assets.holdout import choice, fairness, metrics, thresholds
 from dagster_project.assets.ingest import histories, interactions, items, users
 from dagster_project.assets.ranker import ranker
-from dagster_project.assets.ranking import fallback_lists, ranked, staged_snapshot, top_n_lists
+from dagster_project.assets.ranking import fallback_lists, ranked, rule_effects, staged_snapshot, top_n_lists
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import step
@@ -32,7 +32,8 @@ def changes(context: dg.AssetExecutionContext, settings: SettingsResource) -> dg
 
 @step(
     deps=[
-        metrics, thresholds, fairness, choice, changes, staged_snapshot, top_n_lists, fallback_lists, interactions,
+        metrics, thresholds, fairness, choice, changes, rule_effects, staged_snapshot, top_n_lists, fallback_lists,
+        interactions,
         items, users, histories, user_features, item_arrays, ranker,
     ],
     group=GROUP,

@@ -19,7 +19,7 @@ from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import step, step_of_many, table_spec
 from jobs.publishing import stage_snapshot
-from jobs.ranking import rank_candidates, rerank_lists
+from jobs.ranking import measure_rules, rank_candidates, rerank_lists
 
 GROUP: Final = "ranking"
 
@@ -54,6 +54,20 @@ def rerank(
     yield from metadata.results(report, counts)
 
 
+@step(
+    deps=[top_n_lists, ranked, candidates, choice, als, item_arrays, histories],
+    group=GROUP,
+    kinds={"spark", "delta"},
+    table=tables.RULE_EFFECTS,
+)
+def rule_effects(
+    context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
+) -> dg.MaterializeResult[Any]:
+    """What each of the shop's rules moved in tonight's lists, and which names in them no item has."""
+    report = measure_rules.run(spark.session(), settings.load(), as_of=as_of(context))
+    return dg.MaterializeResult(metadata=metadata.of_report(report, rows="rules"))
+
+
 @step(deps=[top_n_lists, fallback_lists, items, users], group=GROUP, kinds={"python", "file"})
 def staged_snapshot(context: dg.AssetExecutionContext, settings: SettingsResource) -> dg.MaterializeResult[Any]:
     """The very bytes that the gates judge: lists, fallbacks and items in one directory, not yet in the store."""
@@ -61,4 +75,4 @@ def staged_snapshot(context: dg.AssetExecutionContext, settings: SettingsResourc
     return dg.MaterializeResult(metadata=metadata.of_report(report))
 
 
-ASSETS: Final = (ranked, rerank, staged_snapshot)
+ASSETS: Final = (ranked, rerank, rule_effects, staged_snapshot)

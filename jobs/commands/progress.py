@@ -27,6 +27,7 @@ TITLES: Final = {
     "evaluate_holdout": "evaluate on the holdout",
     "ranked": "rank candidates",
     "rerank": "rerank lists",
+    "rule_effects": "measure rules",
     "top_n_lists_contract": "check lists",
     "backtests": "measure lists of a window ago",
     "changes": "measure changes",

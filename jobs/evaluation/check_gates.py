@@ -26,6 +26,7 @@ from jobs.evaluation.choosing import Choice
 from jobs.evaluation.gates import Gate, Level, as_facts, as_text, at_least, counts, numbers, of_level
 from jobs.evaluation.holdout_gates import holdout_gates, time_gates
 from jobs.evaluation.metric_tables import Numbers
+from jobs.evaluation.rule_gates import rule_gates
 from jobs.kernels.list_checks import faults
 from jobs.kitchens import kitchen_of
 from jobs.paths import layout_of
@@ -51,6 +52,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
         *_list_gates(spark, settings, layout, as_of),
         *_quality_gates(spark, settings, layout, manifest, as_of),
         *change_gates(rows_of(layout, as_of, manifest.snapshot_id), list(settings.placements), settings.gates.changes),
+        *rule_gates(settings, as_of),
     ]
     path = _sign(layout, manifest, gates, as_of)
     red = of_level(gates, "red")

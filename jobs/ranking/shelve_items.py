@@ -50,4 +50,9 @@ def shelve(spark: SparkSession, settings: Settings, ranked: DataFrame, *, as_of:
     made = Shelf(margins, reach, tuple((one.rule, one.items) for one in resolved))
     unknown = {one.rule.name: list(one.unknown) for one in resolved if one.unknown}
     sha256 = shelf.save(folder, made, about={"as_of": as_of.isoformat(), "unknown": unknown})
-    return ShelfFolder(SharedFolder(spark, folder).open, sha256, settings.objectives, settings.reasons.index(PINNED))
+    return ShelfFolder(SharedFolder(spark, folder).open, sha256, settings.objectives, pinned_reason(settings))
+
+
+def pinned_reason(settings: Settings) -> int:
+    """The index of the reason `pinned`."""
+    return settings.reasons.index(PINNED)

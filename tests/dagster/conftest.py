@@ -17,7 +17,8 @@ from contracts.settings import Settings
 JOBS = (
     "ingest.ingest_events", "ingest.ingest_catalogue", "ingest.update_interactions", "training.build_features",
     "training.train_als", "training.train_neighbours", "ranking.generate_candidates", "training.train_ranker",
-    "ranking.rank_candidates", "ranking.rerank_lists", "publishing.stage_snapshot", "evaluation.evaluate_holdout",
+    "ranking.rank_candidates", "ranking.rerank_lists",
+    "ranking.measure_rules", "publishing.stage_snapshot", "evaluation.evaluate_holdout",
     "evaluation.backtest_published",
     "publishing.measure_changes", "evaluation.check_gates", "publishing.publish_snapshot", "publishing.check_parity",
     "publishing.flip_pointer", "mailing.write_digest", "outcomes.log_slots",

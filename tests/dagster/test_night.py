@@ -14,7 +14,7 @@ ORDER = [
     "ingest_events", "validate_table:events", "ingest_catalogue", "validate_table:items", "update_interactions",
     "build_features", "train_als", "train_neighbours", "generate_candidates", "train_ranker", "rank_candidates",
     "rerank_lists", "validate_table:top_n_lists", "stage_snapshot", "evaluate_holdout", "backtest_published",
-    "measure_changes",
+    "measure_changes", "measure_rules",
     "check_gates", "log_slots", "publish_snapshot", "check_parity", "flip_pointer", "write_digest",
 ]  # fmt: skip
 

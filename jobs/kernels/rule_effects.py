@@ -1,0 +1,71 @@
+"""What each rule does to the lists of a date, counted while they are made once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from contracts.settings import Placement
+from jobs.kernels.blocks import Kitchen
+from jobs.kernels.lists import context_of, scored_in
+from jobs.kernels.shelves import ShelfFolder
+from models.rule_effects import Effect, Effects
+from models.stages import lists_of
+from models.user_block import read_block
+
+NUMBERS: Final = tuple(field.name for field in fields(Effect))
+SCHEMA: Final = "placement string, rule string, " + ", ".join(f"{name} long" for name in NUMBERS)
+
+
+def effects_of(
+    ranked: DataFrame,
+    users: DataFrame,
+    kitchen: Kitchen,
+    shelf: ShelfFolder,
+    placements: dict[str, Placement],
+    *,
+    repeats: bool,
+) -> DataFrame:
+    """One row a placement and rule that holds there: what it did to all lists together.
+
+    Args:
+        ranked: rows of the table `ranked` of the kitchen's date.
+        users: `user_frame` of the same date.
+        kitchen: artifacts and settings.
+        shelf: of the same date.
+        placements: by name.
+        repeats: whether the shop allows repeats at all.
+    """
+    renamed = ranked.withColumnRenamed("item_idx", "ranked_idx")
+
+    def count_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        catalogue = kitchen.catalogue()
+        counted = {name: Effects() for name in placements}
+        for mixed in blocks:
+            for name, placement in placements.items():
+                mask = np.array([p == name for p in mixed.column("placement").to_pylist()], dtype=bool)
+                batch = mixed.filter(pa.array(mask))
+                if batch.num_rows:
+                    block, may = read_block(batch, catalogue.items.n_items), placement.repeats and repeats
+                    context = context_of(block, catalogue, shelf, name, placement, may_repeat=may)
+                    lists_of(scored_in(batch), replace(context, effects=counted[name]))
+        yield _rows(counted)
+
+    partial = users.join(renamed, "user_idx").mapInArrow(count_blocks, SCHEMA)
+    return partial.groupBy("placement", "rule").agg(*[F.sum(name).alias(name) for name in NUMBERS])
+
+
+def _rows(counted: dict[str, Effects]) -> pa.RecordBatch:
+    rows = [(placement, rule, effect) for placement, effects in counted.items() for rule, effect in effects]
+    columns = {
+        "placement": pa.array([placement for placement, _, _ in rows], pa.string()),
+        "rule": pa.array([rule for _, rule, _ in rows], pa.string()),
+        **{name: pa.array([getattr(effect, name) for _, _, effect in rows], pa.int64()) for name in NUMBERS},
+    }
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
