@@ -11,7 +11,7 @@ from scipy import sparse
 
 from models.histories import Pairs
 from models.ragged import Int32, Int64, rows_of, top_within
-from models.rankings import Assortment, Ranking, is_in, keys_of, no_ranking, ranking_of
+from models.rankings import Assortment, Ranking, keys_of, no_ranking, ranking_of
 from models.user_block import find
 
 DEPTH: Final = 200  # items of a user that a reference ranks, as many as the ranker keeps; the rest follow by popularity
@@ -71,9 +71,14 @@ class Scored:
         """The DEPTH best items of each user, ties by lower index."""
         del placement
         scores = self._of(past)
-        rows, items = rows_of(scores.indptr), scores.indices.astype(np.int32)
-        shown = assortment.allows(items) & ~is_in(keys_of(rows, items), left_out)
-        rows, items, _ = top_within(rows[shown], scores.data[shown], items[shown], DEPTH)
+        bounds = np.searchsorted(left_out, np.arange(past.n_rows + 1, dtype=np.int64) << 32)
+        found = [
+            _best(scores, row, assortment, left_out[bounds[row] : bounds[row + 1]] & 0xFFFFFFFF)
+            for row in range(past.n_rows)
+        ]
+        at = np.concatenate([*found, np.zeros(0, dtype=np.int64)])
+        rows = np.repeat(np.arange(past.n_rows), [len(entries) for entries in found])
+        rows, items, _ = top_within(rows, scores.data[at], scores.indices[at], DEPTH)
         return Ranking(rows, items, past.n_rows)
 
     def order(self, past: Past, assortment: Assortment, rows: Int64, items: Int32, placement: str) -> Ranking:
@@ -90,6 +95,24 @@ class Scored:
             scores.sort_indices()
             self._cached = (past, scores)
         return self._cached[1]
+
+
+def _best(scores: sparse.csr_matrix, row: int, assortment: Assortment, left_out: Int64) -> Int64:
+    """Positions of the DEPTH best entries of a row that may be shown, and of all that tie with the last of them.
+
+    A row of a wide catalogue has tens of thousands of entries, and sorting all of them would cost more than scoring.
+    """
+    start, end = scores.indptr[row], scores.indptr[row + 1]
+    items, values = scores.indices[start:end], scores.data[start:end]
+    shown = assortment.allows(items)
+    at = np.minimum(np.searchsorted(items, left_out), max(len(items) - 1, 0))
+    if len(items):
+        shown[at[items[at] == left_out]] = False
+    kept = np.flatnonzero(shown)
+    if len(kept) > DEPTH:
+        least = np.partition(values[kept], len(kept) - DEPTH)[len(kept) - DEPTH]
+        kept = kept[values[kept] >= least]
+    return np.asarray(kept + start, dtype=np.int64)
 
 
 class Silent:

@@ -11,7 +11,7 @@ from models.als import Factors
 from models.histories import Pairs, empty_pairs
 from models.ragged import Int64
 from models.rankings import assortment_of, keys_of
-from models.references import cosine, ease, registry, tifuknn
+from models.references import base, cosine, ease, registry, tifuknn
 from models.references.als import AlsAlone
 from models.references.base import Past, Reference
 from models.references.filling import then_popular
@@ -116,6 +116,16 @@ def test_cosine_is_over_users() -> None:
     assert _lists(reference, past, left_out, 2) == [[2, 3], [0, 1]]
     rows, candidates = np.array([0, 0, 1]), np.array([0, 5, 1], dtype=np.int32)
     assert reference.order(past, ASSORTMENT, rows, candidates, "home").items.tolist() == [0, 1]
+
+
+def test_items_that_tie_at_the_depth_are_cut_by_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two places and three items of one score behind a better one that is left out, and one that may not show."""
+    monkeypatch.setattr(base, "DEPTH", 2)
+    similarity = sparse.csr_matrix(([5.0, 1, 1, 1, 9], ([0] * 5, [5, 4, 1, 2, 6])), shape=(7, 7), dtype=np.float32)
+    past = _past(_bought((0, 0, 1, 1), (1, 4, 1, 1)), 3, 4)
+    left_out = keys_of(np.array([0]), np.array([5]))
+    ranking = cosine.Cosine(similarity).rank(past, ASSORTMENT, left_out, "home")
+    assert (ranking.rows.tolist(), ranking.items.tolist()) == ([0, 0], [1, 2])
 
 
 def test_a_user_who_bought_everything_counts_by_a_sample_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
