@@ -30,7 +30,7 @@ def show_report(console: Console, report: JobReport) -> None:
     show_pairs(console, {name: f"{x:.6g}" for name, x in report.numbers.items()})
     for name, value in report.details.items():
         if isinstance(value, str) and "\n" in value:
-            console.print(value, markup=False)
+            console.print(value, markup=False, soft_wrap=True)
         elif isinstance(value, str | int | float | bool):
             show_pairs(console, {name: str(value)})
 

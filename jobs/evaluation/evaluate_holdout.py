@@ -96,20 +96,26 @@ def calibration_rows(layout: Layout, cut: dt.date, as_of: dt.date) -> list[Row]:
 
 
 def headlines(rows: list[Row], settings: Settings) -> dict[str, float]:
-    """Numbers of the full catalogue worth a plot: `home_ndcg_10`, its `_low` and `_high`, `home_popular_ndcg_10`."""
+    """Numbers of everybody worth a plot; a name without a protocol is of the full catalogue.
+
+    Such as `home_ndcg_10`, its `_low` and `_high`, `home_popular_ndcg_10`, `home_candidate_set_auc`.
+    """
     k = settings.evaluation.k
-    shown = {"ndcg_5", "ndcg_10", f"ndcg_{k}", f"recall_{k}", f"hit_rate_{k}", "auc", f"coverage_{k}", f"novelty_{k}"}
+    at_k = ("ndcg", "recall", "hit_rate", "map", "coverage", "gini", "novelty", "serendipity", "intra_list_diversity")
+    shown = {"ndcg_5", "ndcg_10", "auc", "auc_pooled", *(f"{name}_{k}" for name in at_k)}
+    elsewhere = {"ndcg_5", "auc", "auc_pooled", "calibration_error"}
     numbers: dict[str, float] = {}
     for row in rows:
-        if row["protocol"] != FULL or row["segment"] is not None:
+        metric, system, is_full = row["metric"], row["system"], row["protocol"] == FULL
+        name = f"{row['placement']}_{metric}" if is_full else f"{row['placement']}_{row['protocol']}_{metric}"
+        if row["segment"] is not None:
             continue
-        name = f"{row['placement']}_{row['metric']}"
-        if row["system"] == OURS and row["metric"] in shown:
+        if system == OURS and metric in (shown if is_full else elsewhere):
             numbers[name] = row["value"]
-            if row["metric"] == f"ndcg_{k}":
+            if is_full and metric == f"ndcg_{k}":
                 numbers |= {f"{name}_low": row["low"], f"{name}_high": row["high"]}
-        elif not row["system"].startswith(MINUS) and row["metric"] in {f"ndcg_{k}", "recall_ceiling"}:
-            numbers[f"{row['placement']}_{row['system']}_{row['metric']}"] = row["value"]
+        elif is_full and not system.startswith(MINUS) and metric in {f"ndcg_{k}", "recall_ceiling"}:
+            numbers[f"{row['placement']}_{system}_{metric}"] = row["value"]
     return numbers
 
 

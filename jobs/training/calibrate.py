@@ -57,12 +57,18 @@ def calibrations(
     bins: list[Row] = []
     for placement in settings.placements:
         of_placement = table.filter(pc.equal(table["placement"], placement))
-        made[placement], found = _of_placement(of_placement, settings)
+        made[placement], found = of_placement(of_placement, settings)
         bins += [{"cut": cut + dt.timedelta(days=1), "placement": placement, **row} for row in found]
     return made, bins
 
 
-def _of_placement(table: pa.Table, settings: Settings) -> tuple[Calibration, list[Row]]:
+def of_placement(table: pa.Table, settings: Settings) -> tuple[Calibration, list[Row]]:
+    """The calibration of one placement, and its bins.
+
+    Args:
+        table: `user_idx`, `scores` and `labels`, the result of `jobs.kernels.calibrating.scored` for the placement.
+        settings: method, bins and seed.
+    """
     offsets, scores = lists(table["scores"])
     labels: Bool = lists(table["labels"])[1].astype(bool)
     users = table["user_idx"].to_numpy().astype(np.int64)

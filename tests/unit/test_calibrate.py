@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from contracts.errors import ArtifactCorrupt
+from contracts.settings import Calibration, Settings
+from jobs.training.calibrate import FITTED_SHARE, of_placement
+from models import ranker
+from models.calibration import logistic
+from models.ranker import is_sampled
+
+N_USERS, N_PAIRS = 2000, 40
+
+
+def _settings(**wanted: Any) -> Settings:
+    return Settings(calibration=Calibration(**wanted), seed=5)
+
+
+def _table() -> pa.Table:
+    """Purchases with odds e^(2s - 3) at a score s."""
+    random = np.random.default_rng(1)
+    scores = random.normal(0, 1, (N_USERS, N_PAIRS)).astype(np.float32)
+    labels = random.random(scores.shape) < logistic(2 * scores - 3)
+    return pa.table(
+        {
+            "user_idx": pa.array(np.arange(N_USERS), pa.int32()),
+            "scores": pa.array(scores.tolist(), pa.list_(pa.float32())),
+            "labels": pa.array(labels.tolist(), pa.list_(pa.bool_())),
+        }
+    )
+
+
+@pytest.mark.parametrize("method", ["isotonic", "platt"])
+def test_the_other_half_of_the_users_checks_what_one_half_fitted(method: str) -> None:
+    """Its pairs are counted, the bins are foreseen within 0.05 and the logistic of the score is not."""
+    made, bins = of_placement(_table(), _settings(method=method))
+    checked = int((~is_sampled(np.arange(N_USERS), FITTED_SHARE, 6)).sum())
+    assert 0 < checked < N_USERS
+    assert {row["n_users"] for row in bins} == {checked}
+    assert sum(row["n_pairs"] for row in bins) == checked * N_PAIRS
+    assert [row["bin"] for row in bins] == list(range(10))
+    assert max(abs(row["predicted"] - row["observed"]) for row in bins) < 0.05
+    assert max(abs(row["uncalibrated"] - row["observed"]) for row in bins) > 0.2
+    assert made.method == method
+
+
+def test_what_the_checking_half_bought_fits_nothing() -> None:
+    """With their purchases turned round the map is the same, and it is wrong for them."""
+    table = _table()
+    fitted = is_sampled(np.arange(N_USERS), FITTED_SHARE, 6)
+    labels = np.array(table["labels"].to_pylist())
+    turned = np.where(fitted[:, None], labels, ~labels).tolist()
+    other, bins = of_placement(table.set_column(2, "labels", pa.array(turned, pa.list_(pa.bool_()))), _settings())
+    assert other.to_json() == of_placement(table, _settings())[0].to_json()
+    assert max(abs(row["predicted"] - row["observed"]) for row in bins) > 0.5
+
+
+def test_a_ranker_keeps_its_calibrations(tmp_path: Path) -> None:
+    """Saved beside the boosters, read back exactly, refused when damaged or absent."""
+    made, _ = of_placement(_table(), _settings())
+    folder = tmp_path / "ranker"
+    ranker.save(folder, {}, about={}, calibrations={"home": made})
+    assert ranker.load_calibration(folder, "home").to_json() == made.to_json()
+    with pytest.raises(ArtifactCorrupt):
+        ranker.load_calibration(folder, "discover")
+    (folder / ranker.calibration_file("home")).write_text("{}")
+    with pytest.raises(ArtifactCorrupt):
+        ranker.load_calibration(folder, "home")
