@@ -18,7 +18,7 @@ from models.references.single import by_source_rank
 def ranked_by_source(candidates: DataFrame, n_sources: int, source: int, placement: str) -> DataFrame:
     """Rows of the table `ranked` without `as_of`: what one source proposed, in its order.
 
-    Scores are one over the rank, so that they fall as a ranker's do.
+    Scores fall by one a place, from 0, so that every place is worth the same to the objectives that follow.
 
     Args:
         candidates: of the date.
@@ -43,7 +43,7 @@ def ranked_batch(batch: pa.RecordBatch, made: CandidateBlock, source: int, place
         "placement": pa.array([placement] * batch.num_rows),
         "user_idx": batch.column("user_idx"),
         "item_idx": to_lists(offsets, ranking.items, pa.int32()),
-        "scores": to_lists(offsets, 1 / (ranking.positions + 1), pa.float32()),
+        "scores": to_lists(offsets, -ranking.positions, pa.float32()),
         "source_bits": to_lists(offsets, np.full(n, 1 << source), pa.int32()),
         "main_sources": to_lists(offsets, np.full(n, source), pa.int32()),
     }

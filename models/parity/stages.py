@@ -69,11 +69,11 @@ def scored(context: PlainContext, candidates: Sequence[int], scores: Sequence[fl
 
 
 def of_source(context: PlainContext, source: int) -> list[Entry]:
-    """What one source proposed, in its order, one over the place as its score, where its lists are published."""
+    """What one source proposed, in its order, scores from 0 down by one a place, where its lists are published."""
     person = context.person
     ranked = ((int(person.ranks[at][source]), int(item)) for at, item in enumerate(person.items.tolist()))
     proposed = sorted((rank, item) for rank, item in ranked if rank > 0)
-    return [Entry(item, 1 / place, source) for place, (_, item) in enumerate(proposed, start=1)]
+    return [Entry(item, float(-place), source) for place, (_, item) in enumerate(proposed)]
 
 
 def may_show(item: int, context: PlainContext) -> bool:

@@ -46,6 +46,6 @@ def test_a_placement_gets_the_lists_of_the_source_that_was_chosen(
     rows = {(row["placement"], row["user_idx"]): row for row in chosen.collect()}
     assert set(rows) == {(placement, user) for placement in ("home", "discover") for user in ITEMS}
     assert [row["item_idx"] for key, row in sorted(rows.items())] == [[8, 3], [], [7], [7]]
-    assert rows["discover", 1]["scores"] == [1.0, 0.5]
+    assert rows["discover", 1]["scores"] == [0.0, -1.0]
     assert rows["discover", 1]["main_sources"] == [1, 1]
     assert rows["discover", 1]["source_bits"] == [2, 2]
