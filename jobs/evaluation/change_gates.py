@@ -22,6 +22,8 @@ LIMITS: Final = {
     "items_moved": "max_items_moved",
 }
 """The limit of each number of the table `changes` that has one."""
+OF_LISTS: Final = {"top5_changed", "overlap_median", "overlap_p10", "items_moved"}
+"""What changes with everybody's lists, where those of another system are published."""
 COLUMNS: Final = ("channel", "placement", "metric", "value", "before", "after")
 CHANNEL: Final = "stable"
 FIRST: Final = "the first night: nothing is served yet"
@@ -34,7 +36,8 @@ def change_gates(rows: list[Row], placements: list[str], limits: Changes) -> Ite
     """The gates of each placement, then whether one is gone.
 
     A first night and a new placement have nothing to be compared with: green, and labelled so. Where a placement has
-    no user in both snapshots, its gates are red.
+    no user in both snapshots, its gates are red. Where the lists are of another system than those served, a source's
+    instead of the two-stage ones or the reverse, what changes with all lists is yellow at most: the switch was decided.
 
     Args:
         rows: of the table `changes`, of one night; those of the shadow are left out.
@@ -63,7 +66,10 @@ def _of_placement(placement: str, values: Mapping[str, float | None], limits: Ch
         yellow, red = getattr(limits, setting)
         value = values.get(name)
         level = level_of(value, yellow=yellow, red=red, is_floor=setting.startswith("min_"))
-        yield Gate(name=name, placement=placement, value=value, limit=red, warns_at=yellow, level=level, note=note)
+        about = note
+        if level == "red" and name in OF_LISTS and value is not None and values.get("system_changed"):
+            level, about = "yellow", f"{note}, whose lists were of another system"
+        yield Gate(name=name, placement=placement, value=value, limit=red, warns_at=yellow, level=level, note=about)
 
 
 def level_of(value: float | None, *, yellow: float, red: float, is_floor: bool) -> Level:

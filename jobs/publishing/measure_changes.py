@@ -37,13 +37,14 @@ class Sides:
 
     Attributes:
         before: empty where nothing was served.
+        systems_before: whose lists they were, by placement.
         found: None where there is no placement in common.
     """
 
     channel: str
     before: str
     after: Reader
-    placements_before: frozenset[str]
+    systems_before: dict[str, str]
     found: Diff | None
 
 
@@ -122,20 +123,27 @@ def _sides(channel: str, before: Reader | None, after: Reader, extent: Extent) -
         channel=channel,
         before=before.id if before is not None else "",
         after=after,
-        placements_before=frozenset(before.placements if before is not None else ()),
+        systems_before=_systems(before) if before is not None else {},
         found=compare(before, after, extent) if before is not None and shared else None,
     )
+
+
+def _systems(snapshot: Reader) -> dict[str, str]:
+    return {name: entry.system for name, entry in snapshot.manifest.placements.items()}
 
 
 def _rows(sides: Sides) -> Iterator[Row]:
     """Rows of the table without `as_of`; a placement that is new has one row, without a value."""
     about: Row = {"channel": sides.channel, "before": sides.before, "after": sides.after.id}
-    gone = sides.placements_before - {*sides.after.placements}
+    gone, systems = {*sides.systems_before} - {*sides.after.placements}, _systems(sides.after)
     yield {**about, "placement": "", "metric": "placements_gone", "value": float(len(gone))}
     known = sides.found.placements if sides.found is not None else {}
     for placement in sorted(sides.after.placements):
         one = known.get(placement)
-        numbers = numbers_of(one) if one is not None else {"users_both": None}
+        numbers: dict[str, float | None] = {"users_both": None}
+        if one is not None:
+            is_other = sides.systems_before[placement] != systems[placement]
+            numbers = {**numbers_of(one), "system_changed": float(is_other)}
         yield from ({**about, "placement": placement, "metric": name, "value": x} for name, x in numbers.items())
 
 

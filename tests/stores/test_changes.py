@@ -72,13 +72,21 @@ def test_a_mix_up_of_users_is_red_by_overlap_alone(shop: Shop) -> None:
     manifest = shop.stage(DAY, twenty(shift=1))
     report = measure_changes.run(shop.settings, as_of=DAY)
     assert report.details["before"] == served
-    assert report.rows == {"users_compared": 20, "changes_written": 14}
+    assert report.rows == {"users_compared": 20, "changes_written": 15}
     numbers = report.numbers
     assert (numbers["home_overlap_median"], numbers["home_top5_changed"]) == (0.0, 1.0)
     assert (numbers["home_items_moved"], numbers["home_users_gone"], numbers["home_fallback_growth"]) == (0.0, 0.0, 0.0)
     assert {name for name, level in shop.levels(manifest).items() if level == "red"} == {
         "top5_changed", "overlap_median", "overlap_p10",
     }  # fmt: skip
+
+
+def test_another_system_is_told(shop: Shop) -> None:
+    """Lists of a source in place of the two-stage ones: the number says so, and the overlap warns only."""
+    shop.publish(EVE, twenty())
+    manifest = shop.stage(DAY, twenty(shift=1), systems={"home": "own"})
+    assert measure_changes.run(shop.settings, as_of=DAY).numbers["home_system_changed"] == 1.0
+    assert shop.levels(manifest)["overlap_median"] == "yellow"
 
 
 def test_users_who_are_lost_are_red_without_any_overlap_lost(shop: Shop) -> None:

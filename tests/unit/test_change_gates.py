@@ -90,6 +90,14 @@ def test_a_limit_that_nothing_can_break_is_off() -> None:
     assert level_of(None, yellow=0.5, red=0.0, is_floor=False) == "red"
 
 
+def test_lists_of_another_system_are_yellow_at_most() -> None:
+    """A source's lists in place of the two-stage ones are other lists for everybody; users who are lost stay red."""
+    far = {"top5_changed": 1.0, "overlap_median": 0.0, "overlap_p10": 0.0, "items_moved": 0.9, "users_gone": 0.5}
+    found = levels(**far, system_changed=1.0)
+    assert found == {**dict.fromkeys(far, "yellow"), "users_gone": "red", "fallback_growth": "green"}
+    assert set(levels(**far, system_changed=0.0).values()) == {"red", "green"}
+
+
 def test_a_shadow_is_not_judged() -> None:
     """However far the shadow lies from what is served, no gate looks at it."""
     far = rows("home", {**USUAL, "overlap_median": 0.0, "top5_changed": 1.0}, channel="shadow")
