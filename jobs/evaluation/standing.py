@@ -78,7 +78,10 @@ def _headline(measured: Measured, metric: str) -> dict[Key, int]:
 
 
 def sections(windows: Sequence[Window], pooled: list[Row], settings: Settings) -> list[Section]:
-    """One table a placement: each cut and reference, with the paired difference and whether it is apart from zero."""
+    """One table a placement: each cut and reference, with the paired difference and whether it is apart from zero.
+
+    Why one is left out stands among the facts of a report.
+    """
     k = settings.evaluation.k
     header = ("cut", "users", "reference", f"its nDCG@{k}", f"ours, nDCG@{k}", "ours minus it [95 %]", "ours are")
     parts = [(window.cut.isoformat(), Numbers(window.rows), window.measured.left_out) for window in windows]
@@ -102,7 +105,7 @@ def _of_cut(
         gain = numbers.row(FULL, placement, MINUS + reference, metric)
         shown = NAMES[reference]
         if gain is None:
-            rows.append((name, "-", shown, "-", "-", "-", left_out.get(reference, "not measured")))
+            rows.append((name, "-", shown, "-", "-", "-", "left out" if reference in left_out else "not measured"))
             continue
         texts = [numbers.text(FULL, placement, system, metric) for system in (reference, OURS)]
         apart = numbers.text(FULL, placement, MINUS + reference, metric, sign=True)
