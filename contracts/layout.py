@@ -16,7 +16,7 @@ class Layout:
     root: Path
 
     def landing(self, feed: str) -> Path:
-        """Folder of a feed (`events`, `items`, `users`), which holds `date=YYYY-MM-DD` folders."""
+        """Folder of a feed (`events`, `items`, `users`, `outcomes`), which holds `date=YYYY-MM-DD` folders."""
         return self.root / "landing" / feed
 
     def landing_day(self, feed: str, day: dt.date) -> Path:

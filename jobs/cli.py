@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 
 from contracts.errors import ExitCode, LarderError
 from contracts.settings import Settings
-from jobs.commands import analysis, compare, erasing, nights, serving, shelving, shops, steps, web
+from jobs.commands import analysis, compare, erasing, nights, outcomes, serving, shelving, shops, steps, web
 from jobs.commands.invocation import (
     Answer,
     AsOfOption,
@@ -135,6 +135,7 @@ compare.add_to(app)
 analysis.add_to(app)
 shelving.add_to(app)
 shops.add_to(app)
+outcomes.add_to(app)
 steps.add_to(app)
 
 

@@ -159,6 +159,15 @@ def rows(layout: Layout, table: Table, as_of: dt.date) -> list[dict[str, Any]]:
     return found
 
 
+def batches_between(
+    layout: Layout, table: Table, first: dt.date, last: dt.date, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """The rows of some dates of a table kept in one folder a date, in blocks; none where there are none."""
+    found = files(layout, table, first=first, last=last)
+    if found:
+        yield from pads.dataset([file.path for file in found], format="parquet").to_batches(columns=list(columns))
+
+
 def replace_as_of(layout: Layout, table: Table, rows: Sequence[dict[str, Any]], as_of: dt.date) -> int:
     """Replaces the partition of one date by a few rows, which come without `as_of`. Returns rows written.
 

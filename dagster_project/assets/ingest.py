@@ -19,15 +19,16 @@ from jobs.ingest import update_interactions as interactions_job
 GROUP: Final = "ingest"
 
 
-def _landing(feed: str, description: str) -> dg.AssetSpec:
+def landing(feed: str, description: str) -> dg.AssetSpec:
+    """The spec of a feed's landing folders."""
     return dg.AssetSpec(
         f"landing_{feed}", description=description, group_name="landing", kinds={"file"}, owners=list(OWNERS)
     )
 
 
-landing_events: Final = _landing("events", "Raw events as the shop lands them, a folder a day.")
-landing_items: Final = _landing("items", "The item catalogue as the shop lands it.")
-landing_users: Final = _landing("users", "The users and their attributes as the shop lands them.")
+landing_events: Final = landing("events", "Raw events as the shop lands them, a folder a day.")
+landing_items: Final = landing("items", "The item catalogue as the shop lands it.")
+landing_users: Final = landing("users", "The users and their attributes as the shop lands them.")
 
 events: Final = table_spec(tables.EVENTS, group=GROUP)
 quarantine: Final = table_spec(tables.QUARANTINE, group=GROUP)

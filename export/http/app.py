@@ -184,7 +184,7 @@ def _name(made: TopN) -> str:
     """The snapshot, or both of an interleaved list and what the salt made of them."""
     if made.canary_snapshot is None:
         return made.snapshot
-    drafted = zlib.crc32("\n".join(made.items).encode("utf-8", "surrogatepass"))
+    drafted = zlib.crc32("\n".join([*made.items, *(made.teams or ())]).encode("utf-8", "surrogatepass"))
     return f"{made.snapshot}+{made.canary_snapshot}-{drafted:08x}"
 
 

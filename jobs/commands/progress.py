@@ -38,6 +38,8 @@ TITLES: Final = {
     "parity": "make lists again",
     "pointer": "flip pointer",
     "digest": "write digest",
+    "ingest_outcomes": "ingest outcomes",
+    "outcome_rates": "report outcomes",
 }
 
 

@@ -20,6 +20,7 @@ from contracts.tables import Table
 from jobs import lake
 
 RAW: Final = "raw_row"
+REJECTED: Final = (tables.QUARANTINE, tables.OUTCOME_QUARANTINE)
 
 
 def take_out(layout: Layout, users: Collection[str]) -> dict[str, int]:
@@ -30,7 +31,7 @@ def take_out(layout: Layout, users: Collection[str]) -> dict[str, int]:
     indices = _indices(layout, users)
     found = {}
     for table in sorted(tables.ALL, key=lambda table: table is tables.USER_VOCABULARY):
-        if lake.exists(layout, table) and (is_of_users(table) or table is tables.QUARANTINE):
+        if lake.exists(layout, table) and (is_of_users(table) or table in REJECTED):
             found[table.name] = _take(layout, table, users, indices)
     return found
 
@@ -48,8 +49,8 @@ def _indices(layout: Layout, users: Collection[str]) -> list[int]:
 
 
 def _take(layout: Layout, table: Table, users: Collection[str], indices: Collection[int]) -> int:
-    if table is tables.QUARANTINE:
-        column, values = RAW, pa.array(_quarantined(layout, users), pa.string())
+    if table in REJECTED:
+        column, values = RAW, pa.array(_quarantined(layout, table, users), pa.string())
     elif "user_id" in table.column_names:
         column, values = "user_id", pa.array(sorted(users), pa.string())
     else:
@@ -64,9 +65,9 @@ def _take(layout: Layout, table: Table, users: Collection[str], indices: Collect
     return n
 
 
-def _quarantined(layout: Layout, users: Collection[str]) -> list[str]:
+def _quarantined(layout: Layout, table: Table, users: Collection[str]) -> list[str]:
     """Rejected rows as they came that name one of the users: as a field where they can be read, anywhere else."""
-    rows = _open(layout, tables.QUARANTINE).to_pyarrow_table(columns=[RAW])
+    rows = _open(layout, table).to_pyarrow_table(columns=[RAW])
     spelt = {*users, *(json.dumps(user, ensure_ascii=False)[1:-1] for user in users)}
     texts = {text for text in rows[RAW].to_pylist() if text is not None and any(one in text for one in spelt)}
     return sorted(text for text in texts if _names(text, users))

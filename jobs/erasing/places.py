@@ -71,8 +71,8 @@ def take_out_rows(paths: Collection[Path], users: Collection[str], *, is_dry: bo
 
 
 def landing_files(layout: Layout) -> Iterator[Path]:
-    """The data files that landed, of events and users."""
-    for feed in ("events", "users"):
+    """The data files that landed, of events, users and outcomes."""
+    for feed in ("events", "users", "outcomes"):
         yield from (path for path in sorted(layout.landing(feed).rglob("*")) if path.suffix in SUFFIXES)
 
 

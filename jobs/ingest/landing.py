@@ -37,17 +37,46 @@ def read_events(spark: SparkSession, layout: Layout, *, first: dt.date, last: dt
         InputMissing: a landing day is not there.
         InputInvalid: a file is unreadable, or a required column is missing.
     """
-    files = _files(layout.landing("events"), first, last)
+    return read_feed(spark, layout.landing("events"), EVENT_TYPES, REQUIRED_EVENT_COLUMNS, first=first, last=last)
+
+
+def read_feed(
+    spark: SparkSession,
+    folder: Path,
+    types: dict[str, str],
+    required: tuple[str, ...],
+    *,
+    first: dt.date,
+    last: dt.date,
+    is_strict: bool = False,
+) -> tuple[DataFrame, int]:
+    """Raw rows of a feed's landing days, typed, and how many rows the files hold.
+
+    Args:
+        spark: a session.
+        folder: of the feed.
+        types: Spark SQL type by column; columns that a file lacks are null.
+        required: columns that every file must have.
+        first: first landing day.
+        last: last landing day.
+        is_strict: whether a column that `types` does not name is refused.
+
+    Raises:
+        InputMissing: no landing day of the range is there.
+        InputInvalid: a file is unreadable, or a column is missing or, where strict, unknown.
+    """
     frames = []
-    for kind, paths in sorted(files.items()):
-        frame = _read(spark, kind, paths, layout.landing("events"))
-        require_columns(frame, REQUIRED_EVENT_COLUMNS, layout.landing("events"))
-        frames.append(_typed(frame))
+    for kind, paths in sorted(_files(folder, first, last).items()):
+        frame = _read(spark, kind, paths, folder)
+        require_columns(frame, required, folder)
+        if is_strict:
+            _refuse_unknown(frame, types, folder)
+        frames.append(_typed(frame, types))
     raw = reduce(DataFrame.unionByName, frames)
     try:
         return raw, sum(frame.count() for frame in frames)
     except (PySparkException, Py4JJavaError) as error:
-        raise unreadable(error, layout.landing("events")) from error
+        raise unreadable(error, folder) from error
 
 
 def read_catalogue(spark: SparkSession, layout: Layout, feed: str, *, as_of: dt.date) -> DataFrame:
@@ -84,6 +113,16 @@ def require_columns(frame: DataFrame, names: tuple[str, ...], where: Path) -> No
             f"Column {', '.join(missing)} is missing; there are {', '.join(there)}.",
             where=str(where),
             todo="Map it when importing: `larder import --map user_id=customer`.",
+        )
+
+
+def _refuse_unknown(frame: DataFrame, types: dict[str, str], where: Path) -> None:
+    unknown = [name for name in frame.columns if name not in {*types, "date", CORRUPT} and not name.startswith("_")]
+    if unknown:
+        raise InputInvalid(
+            f"Column {', '.join(unknown)} is not one of the feed.",
+            where=str(where),
+            todo=f"Land only {', '.join(types)}.",
         )
 
 
@@ -142,12 +181,12 @@ def _read(spark: SparkSession, kind: str, paths: list[str], base: Path) -> DataF
         raise unreadable(error, base) from error
 
 
-def _typed(frame: DataFrame) -> DataFrame:
+def _typed(frame: DataFrame, types: dict[str, str]) -> DataFrame:
     columns = [
         F.try_to_timestamp(F.col(name)).alias(name) if kind == "timestamp" and dict(frame.dtypes)[name] == "string"
         else F.col(name).try_cast(kind).alias(name) if name in frame.columns
         else F.lit(None).cast(kind).alias(name)
-        for name, kind in EVENT_TYPES.items()
+        for name, kind in types.items()
     ]  # fmt: skip
     shown = [F.col(name) for name in frame.columns if name not in ("date", CORRUPT)]
     corrupt = F.col(CORRUPT) if CORRUPT in frame.columns else F.lit(None).cast("string")

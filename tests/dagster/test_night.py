@@ -16,6 +16,7 @@ ORDER = [
     "rerank_lists", "validate_table:top_n_lists", "stage_snapshot", "evaluate_holdout", "backtest_published",
     "measure_changes", "measure_rules",
     "check_gates", "log_slots", "publish_snapshot", "check_parity", "flip_pointer", "write_digest",
+    "ingest_outcomes", "report_outcomes",
 ]  # fmt: skip
 
 
@@ -43,6 +44,8 @@ def test_a_night_runs_every_job_once(kitchen: Any, settings: Settings) -> None:
         ("measure_changes", "check_gates"),
         ("check_gates", "publish_snapshot"),
         ("log_slots", "publish_snapshot"),
+        ("log_slots", "ingest_outcomes"),
+        ("ingest_outcomes", "report_outcomes"),
         ("publish_snapshot", "check_parity"),
         ("check_parity", "flip_pointer"),
         ("flip_pointer", "write_digest"),
@@ -55,7 +58,7 @@ def test_a_range_is_ingested_in_one_run(kitchen: Any, settings: Settings) -> Non
     first = dt.date(2022, 1, 1)
     night(settings, first=first)
     given = {name: call.get("first") for name, call in kitchen.calls}
-    ranged = {"ingest_events", "update_interactions", "validate_table:events"}
+    ranged = {"ingest_events", "update_interactions", "validate_table:events", "ingest_outcomes"}
     assert {name for name, value in given.items() if value == first} == ranged
     assert kitchen.ran.count("ingest_events") == 1
 

@@ -82,6 +82,9 @@ def root(tmp_path: Path) -> Path:
         write(layout, table, [{"user_idx": i} for i in range(24)])
     raws = [json.dumps({"user_id": ANN}), json.dumps({"user_id": "user-08"}), f"broken;{ANN};", "broken"]
     write(layout, tables.QUARANTINE, [{"raw_row": raw, "reason": "malformed"} for raw in raws])
+    write(layout, tables.OUTCOME_QUARANTINE, [{"raw_row": raw, "reason": "malformed"} for raw in raws])
+    for table in (tables.SLOTS, tables.OUTCOMES):
+        write(layout, table, [{"snapshot": "s", "user_id": user} for user in USERS])
     landing = layout.landing_day("events", DAY)
     landing.mkdir(parents=True)
     columns = {name: [row[i] for row in LANDED] for i, name in enumerate(("event_id", "user_id", "item_id"))}
@@ -144,7 +147,8 @@ def test_a_user_is_erased_from_everything_below_the_root(root: Path, larder: Lar
     assert {name: n for name, n in rows.items() if n} == {
         "users": 1, "users_new": 1, "table_events": 2, "table_users": 1, "table_interactions": 2, "table_quarantine": 2,
         "table_candidates": 1, "table_examples": 1, "table_ranked": 1, "table_histories": 1, "table_user_features": 1,
-        "table_top_n_lists": 1, "table_user_vocabulary": 1, "staged_records": 2, "snapshots": 2, "snapshot_records": 2,
+        "table_top_n_lists": 1, "table_user_vocabulary": 1, "table_slots": 1, "table_outcomes": 1,
+        "table_outcome_quarantine": 2, "staged_records": 2, "snapshots": 2, "snapshot_records": 2,
         "digest_recipients": 1, "kept_lists": 1, "preview_files": 1, "landing_rows": 4,
     }  # fmt: skip
     assert larder("lookup", ANN, "-k", "3")[1]["source"] == "popular"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from contracts.errors import InputInvalid
+from export.http.app import Serving, create_app
 from export.lookup import Lists
 from export.reading.channels import is_exposed
 from export.reading.interleaving import team_draft
 from export.stores.local import LocalStore
 from export.stores.state import Channels
+from tests.stores.asking import Asking
 
 Night = Callable[..., str]
 AT = "2026-01-02T03:04:05Z"
@@ -55,6 +59,10 @@ def test_only_one_users_one_list_is_interleaved(store: LocalStore, night: Night,
     for made in (*page, *many, lists.get(outside, 2, "home"), lists.get(inside, 2, "home")):
         assert (made.channel, made.snapshot, made.teams, made.canary_snapshot) == ("stable", stable, None, None)
     assert lists.get(inside, 2, "home").source != "personal"
+    rollout(store, canary=canary, exposure=100, salt="s", interleave=True)
+    assert lists.get("ann", 2, "home").channel == "interleaved"
+    for made in (*lists.get_page("ann", 2, ["home"]), *lists.get_many(["ann"], 2, "home", visitor="ann")):
+        assert (made.source, made.channel, made.snapshot, made.teams) == ("personal", "stable", stable, None)
 
 
 def test_interleaving_ends_with_the_canary(store: LocalStore, night: Night, publish: Night) -> None:
@@ -70,3 +78,22 @@ def test_interleaving_ends_with_the_canary(store: LocalStore, night: Night, publ
     assert not pointer.channels.interleave
     with pytest.raises(InputInvalid, match="nothing to interleave"):
         rollout(store, interleave=True)
+
+
+def test_the_endpoint_tells_an_interleaved_list_from_others(store: LocalStore, night: Night, publish: Night) -> None:
+    """Its ETag names both snapshots and the draft: lists of one snapshot, or of another salt, are asked for anew."""
+    lists = Lists(store)
+    app = create_app(lists, Serving(), now=lambda: dt.datetime(2026, 1, 2, 8, tzinfo=dt.UTC), clock=time.perf_counter)
+    client = Asking(app)
+    stable, canary = night(store, 1), publish(store, 2)
+    alone = client.get("/v1/users/ann/lists/home?k=4").headers["etag"]
+    tags = set()
+    for salt in "abcdefgh":
+        rollout(store, canary=canary, exposure=100, salt=salt, interleave=True)
+        got = client.get("/v1/users/ann/lists/home?k=4", headers={"If-None-Match": alone})
+        assert (got.status_code, got.json()["channel"]) == (200, "interleaved")
+        tags.add(got.headers["etag"])
+        assert f"{stable}+{canary}" in got.headers["etag"]
+    assert len(tags) > 1
+    again = client.get("/v1/users/ann/lists/home?k=4", headers={"If-None-Match": got.headers["etag"]})
+    assert again.status_code == 304

@@ -222,3 +222,17 @@ class Moves(RuleBasedStateMachine):
 
 TestMoves = Moves.TestCase
 TestMoves.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+
+
+def test_a_pointer_of_before_interleaving_is_read() -> None:
+    """Its canary is read alone."""
+    pointer = moves.rollout(after_flips(A), Channels(canary=B, exposure=10, salt="s"), act=act())
+    older = state.encode(pointer).replace(b',\n    "interleave": false', b"")
+    assert b"interleave" not in older
+    assert state.decode(older, "here") == pointer
+
+
+def test_a_rollback_ends_interleaving() -> None:
+    """With the canary goes what it was interleaved with."""
+    pointer = moves.rollout(after_flips(A, B), Channels(canary=C, exposure=50, salt="s", interleave=True), act=act())
+    assert moves.rollback(pointer, present={A, B, C}, act=act()).channels == Channels(salt="s")
