@@ -61,13 +61,13 @@ def threshold_gates(rows: Iterable[dict[str, Any]], settings: Settings) -> list[
             is_met = row is not None and row["value"] >= asked
             gates.append(
                 Gate(
-                    name=f"success_{metric}",
+                    name=f"success_{metric}_{protocol}",
                     placement=placement,
                     value=None if row is None else row["value"],
                     limit=asked if wanted.is_red else None,
                     warns_at=None if wanted.is_red else asked,
                     level="green" if is_met else "red" if wanted.is_red else "yellow",
-                    note=f"under the protocol {protocol}: {WORDS[protocol]}",
+                    note=f"protocol: {WORDS[protocol]}",
                 )
             )
     return gates

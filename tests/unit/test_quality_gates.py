@@ -14,6 +14,7 @@ from jobs.evaluation.suspicion_gates import suspicion_gates
 from jobs.evaluation.thresholds import threshold_gates, threshold_rows
 
 CUT = dt.date(2026, 2, 2)
+NDCG, AUC = "success_ndcg_5_positives_99_uniform", "success_auc_full_catalogue"
 
 
 def _settings(**gates: Any) -> Settings:
@@ -69,22 +70,20 @@ def test_a_missed_threshold_is_yellow_unless_settings_make_it_red() -> None:
     """The gate names its protocol; one that was not measured is missed."""
     told = threshold_rows(ROWS, _settings())
     gates = threshold_gates(told, _settings())
-    assert _levels(gates) == {"success_ndcg_5": "green", "success_auc": "yellow"}
+    assert _levels(gates) == {NDCG: "green", AUC: "yellow"}
     assert str(gates[1]) == (
-        "success_auc of home is 0.91, warned of beyond 0.92 (under the protocol full_catalogue: full catalogue)"
+        "success_auc_full_catalogue of home is 0.91, warned of beyond 0.92 (protocol: full catalogue)"
     )
     red = _settings(thresholds=Thresholds(placements=("home",), is_red=True))
-    assert _levels(threshold_gates(told, red)) == {"success_ndcg_5": "green", "success_auc": "red"}
-    assert _levels(threshold_gates([], _settings())) == {"success_ndcg_5": "yellow", "success_auc": "yellow"}
+    assert _levels(threshold_gates(told, red)) == {NDCG: "green", AUC: "red"}
+    assert _levels(threshold_gates([], _settings())) == {NDCG: "yellow", AUC: "yellow"}
 
 
 def test_another_protocol_is_gated_where_the_settings_name_it() -> None:
     """NDCG@5 over the full catalogue misses."""
-    wanted = Thresholds(placements=("home",), ndcg_protocol="full_catalogue")
-    assert (
-        _levels(threshold_gates(threshold_rows(ROWS, _settings()), _settings(thresholds=wanted)))["success_ndcg_5"]
-        == "yellow"
-    )
+    other = _settings(thresholds=Thresholds(placements=("home",), ndcg_protocol="full_catalogue"))
+    levels = _levels(threshold_gates(threshold_rows(ROWS, other), other))
+    assert levels == {"success_ndcg_5_full_catalogue": "yellow", AUC: "yellow"}
 
 
 @pytest.mark.parametrize(
