@@ -11,6 +11,7 @@ import numpy as np
 
 from contracts.layout import Layout
 from contracts.settings import Fairness, Settings
+from features.catalogue import ALL_USERS
 from jobs.evaluation import groups
 from jobs.evaluation.gates import Gate, Level
 from jobs.evaluation.measure import Measured
@@ -20,13 +21,15 @@ from jobs.paths import layout_of
 from models import fairness
 from models.fairness import NOT_ENOUGH, Gap
 from models.measures import FULL, OURS, Key
-from models.ragged import AnyArray
+from models.metrics import Float64
+from models.ragged import AnyArray, Bool
 from models.ragged import lists as flat
 
 Row = dict[str, Any]
 ITEM_KINDS: Final = ("brand", "category")
 PRICE: Final = "price_band"
 AUC: Final = "auc"
+NO_GROUPS: Final = frozenset({groups.UNKNOWN, ALL_USERS})
 _WORST_FIRST: Final = ("red", "yellow", "green", NOT_ENOUGH)
 
 
@@ -87,24 +90,35 @@ def _user_rows(measured: Measured, settings: Settings) -> Iterator[Row]:
     keys, numbers = measured.numbers
     everyone = settings.segments
     kinds = groups.user_groups(measured.users(settings), everyone)
-    wanted, evaluation = settings.gates.fairness, settings.evaluation
     for placement, _ in measured.plan.placements:
         for metric in _metrics(settings):
             values = numbers[:, keys.index(Key(FULL, placement, OURS, metric))]
             for kind in (groups.SEGMENT, *everyone.columns):
-                gap = fairness.gap_of(
-                    values,
-                    {name.removeprefix(f"{kind}:"): mask for name, mask in kinds.get(kind, {}).items()},
-                    limit=wanted.max_gap,
-                    min_users=wanted.min_users,
-                    resamples=evaluation.resamples,
-                    seed=settings.seed,
-                )
-                yield from _rows_of(gap, {"placement": placement, "metric": metric, "kind": kind})
+                masks = {name.removeprefix(f"{kind}:"): mask for name, mask in kinds.get(kind, {}).items()}
+                yield from gap_rows(values, masks, settings, {"placement": placement, "metric": metric, "kind": kind})
 
 
-def _rows_of(gap: Gap, named: Row) -> Iterator[Row]:
-    for group in gap.groups:
+def gap_rows(values: Float64, masks: dict[str, Bool], settings: Settings, named: Row) -> Iterator[Row]:
+    """The row of each group, and last that of the gap between the best and the worst.
+
+    Users of whom it is not known who they are (`unknown`, `all`) are told and not compared: they are no group, and
+    those whom a shop knows are often those who buy most.
+    """
+    wanted = settings.gates.fairness
+
+    def gap_of(chosen: dict[str, Bool]) -> Gap:
+        return fairness.gap_of(
+            values,
+            chosen,
+            limit=wanted.max_gap,
+            min_users=wanted.min_users,
+            resamples=settings.evaluation.resamples,
+            seed=settings.seed,
+        )
+
+    nobody = {name: mask for name, mask in masks.items() if name.lower() in NO_GROUPS}
+    gap = gap_of({name: mask for name, mask in masks.items() if name not in nobody})
+    for group in (*gap_of(nobody).groups, *gap.groups):
         numbers = {"value": group.value, "low": group.low, "high": group.high, "n": group.n_users}
         yield {**named, "group": group.name, "other": None, **numbers, "verdict": None}
     is_known = not math.isnan(gap.value)

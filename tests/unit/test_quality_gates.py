@@ -3,11 +3,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import numpy as np
 import pytest
 
 from contracts.settings import Fairness, Settings, Suspicion, Thresholds
 from jobs.evaluation import fairness, thresholds
-from jobs.evaluation.fairness import fairness_gates
+from jobs.evaluation.fairness import fairness_gates, gap_rows
 from jobs.evaluation.gates import Gate
 from jobs.evaluation.metric_tables import as_text
 from jobs.evaluation.suspicion_gates import suspicion_gates
@@ -140,3 +141,15 @@ def test_gaps_are_shown_with_their_groups() -> None:
     shown = fairness.section([*GAPS, {**GAPS[1], "other": None, "verdict": None}])
     assert [row[0] for row in shown.rows] == ["home: age", "home: segment", "home: age"]
     assert shown.rows[1] == ("home: segment", "auc", "a over b", "0.025 [0.015, 0.035]", "150", "yellow")
+
+
+def test_who_is_not_known_is_told_and_not_compared() -> None:
+    """Two groups at 0.5 and the rest at 0.1, whom the shop knows nothing of: no gap, three rows, the gap's last."""
+    values = np.array([0.5] * 6 + [0.1] * 3)
+    masks = {name: np.arange(9) // 3 == n for n, name in enumerate(("young", "old", "unknown"))}
+    settings = _settings(fairness=Fairness(min_users=3))
+    rows = [*gap_rows(values, masks, settings, {"kind": "age"})]
+    assert [(row["group"], row["other"], row["n"], row["verdict"]) for row in rows] == [
+        ("unknown", None, 3, None), ("young", None, 3, None), ("old", None, 3, None), ("young", "young", 3, "green"),
+    ]  # fmt: skip
+    assert rows[0]["value"] == pytest.approx(0.1)
