@@ -95,6 +95,8 @@ def test_rows_of_one_length_are_packed_wherever_they_lie() -> None:
         ([1.0 + 2.0**-30, 1.0 + 2.0**-25], [0, 0]),
         ([2.0**100 + 2.0**60, 2.0**100], [0, 0]),
         ([2.0 + 3e-7, 2.0], [255, 0]),
+        ([3e38, -3e38], [255, 0]),
+        ([2.8e-45, 1.4e-45], [255, 0]),
     ],
 )
 def test_scores_beyond_the_rounded_ends_take_the_ends_bytes(scores: list[float], expected: list[int]) -> None:
