@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import deltalake
 import pyarrow as pa
@@ -24,6 +25,7 @@ from export.erasing.register import Register
 from export.lookup import Lists, Options
 from export.stores.local import LocalStore
 from jobs import cli, lake
+from jobs.erasing import lake_rows
 from jobs.publishing.serve_lists import LAST_GOOD
 from tests.stores import nights
 from tests.stores.nights import USERS
@@ -224,3 +226,27 @@ def test_a_request_that_names_nobody_or_tells_the_id_is_refused(
     assert (code, told["error"]) == (1, "InputInvalid")
     assert naming(root, ANN) == before
     assert not (root / "erased").exists()
+
+
+def test_stopped_at_any_table_and_run_again(root: Path, larder: Larder) -> None:
+    """The user's index is known until the last table: the second run takes the rows that know nothing but it."""
+    real = lake_rows._take
+    for number in (3, 7, 11):
+        taken: list[str] = []
+
+        def take(layout: Layout, table: Table, *known: Any, at: int = number, taken: list[str] = taken) -> int:
+            taken.append(table.name)
+            if len(taken) == at:
+                raise KeyboardInterrupt
+            return real(layout, table, *known)
+
+        copy = root.with_name(f"copy-{number}")
+        shutil.copytree(root, copy)
+        with mock.patch.object(lake_rows, "_take", take):
+            CliRunner().invoke(cli.app, ["--root", str(copy), "erase", ANN, "--reason", "ticket 7", "--landing"])
+        assert len(taken) == number
+        done = CliRunner().invoke(cli.app, ["--root", str(copy), "erase", ANN, "--reason", "ticket 7", "--landing"])
+        assert (done.exit_code, naming(copy, ANN)) == (0, [])
+        for table in (tables.RANKED, tables.HISTORIES, tables.CANDIDATES):
+            rows = deltalake.DeltaTable(str(Layout(copy).table(table))).to_pyarrow_table(columns=["user_idx"])
+            assert 7 not in rows["user_idx"].to_pylist()
