@@ -185,6 +185,7 @@ _ARROW_TYPES: Final = {
     "double": pa.float64(),
     "date": pa.date32(),
     "int": pa.int32(),
+    "bigint": pa.int64(),
     "boolean": pa.bool_(),
 }
 

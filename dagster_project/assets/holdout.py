@@ -9,6 +9,7 @@ import dagster as dg
 
 from contracts import tables
 from dagster_project import metadata
+from dagster_project.assets.candidates import candidates
 from dagster_project.assets.ingest import histories, interactions, items, users
 from dagster_project.assets.ranker import examples, ranker, reliability
 from dagster_project.nightly import as_of
@@ -21,6 +22,7 @@ GROUP: Final = "evaluation"
 metrics: Final = table_spec(tables.METRICS, group=GROUP)
 thresholds: Final = table_spec(tables.THRESHOLDS, group=GROUP)
 fairness: Final = table_spec(tables.FAIRNESS, group=GROUP)
+recall_ledger: Final = table_spec(tables.RECALL_LEDGER, group=GROUP)
 choice: Final = files_spec(
     "choice", "Whose lists each placement publishes: the two-stage ones, or a source's that they do not beat.",
     group=GROUP, kinds={"json"},
@@ -28,15 +30,15 @@ choice: Final = files_spec(
 
 
 @step_of_many(
-    specs=[metrics, thresholds, fairness, choice],
-    deps=[examples, ranker, reliability, interactions, histories, items, users],
+    specs=[metrics, thresholds, fairness, recall_ledger, choice],
+    deps=[candidates, examples, ranker, reliability, interactions, histories, items, users],
 )
 def evaluate_holdout(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Every metric under every protocol on the newest past window, by a ranker that never saw it."""
     report = holdout_job.run(spark.session(), settings.load(), as_of=as_of(context))
-    counts = {name: f"{name}_written" for name in ("metrics", "thresholds", "fairness")}
+    counts = {name: f"{name}_written" for name in ("metrics", "thresholds", "fairness", "recall_ledger")}
     yield from metadata.results(report, {**counts, "choice": None})
 
 

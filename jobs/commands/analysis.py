@@ -14,11 +14,35 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PANEL: Final = "Ask what happened and why: the analyst"
+NewestOption = Annotated[
+    dt.datetime | None,
+    typer.Option("--as-of", formats=["%Y-%m-%d"], metavar="DATE", show_default="the newest there is",
+                 help="The night that is asked about."),
+]  # fmt: skip
 
 
 def add_to(app: typer.Typer) -> None:
     """Registers the verbs."""
+    command(app, "ledger", panel=PANEL)(ledger)
     command(app, "explain", panel=PANEL)(explain)
+
+
+def ledger(invocation: Invocation, as_of: NewestOption = None) -> Answer:
+    """What each candidate source found of what users bought next, at what cost, and what the ranker left of it.
+
+    Says in a sentence for each placement whether to mend retrieval or ranking.
+    """
+    from jobs.evaluation import ledger_report
+    from jobs.paths import layout_of
+
+    made = ledger_report.read(layout_of(invocation.settings()), as_of.date() if as_of else None)
+
+    def show(console: Console) -> None:
+        from jobs.commands.ledger_screen import show_ledger
+
+        show_ledger(console, made)
+
+    return Answer(msgspec.to_builtins(made), show)
 
 
 def explain(

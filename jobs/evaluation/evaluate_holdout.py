@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 
-from pyspark import StorageLevel
+from pyspark import Accumulator, StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 
 from contracts import tables
@@ -16,13 +16,15 @@ from contracts.settings import Settings
 from features.user_rows import with_candidates
 from jobs import lake, storage
 from jobs.artifacts import SharedFolder
-from jobs.evaluation import choosing, metric_tables
+from jobs.evaluation import choosing, metric_tables, recall_ledger
 from jobs.evaluation.fairness import fairness_rows
 from jobs.evaluation.fairness import section as fairness_section
+from jobs.evaluation.ledger_report import LedgerRow
 from jobs.evaluation.measure import Measured, among, measure, metric_rows, to_frame, truth_frame
 from jobs.evaluation.thresholds import section as threshold_section
 from jobs.evaluation.thresholds import threshold_rows
 from jobs.kernels.blocks import candidates_of
+from jobs.kernels.metering import costs_of
 from jobs.kernels.ranking import Boosters, rank
 from jobs.kitchens import kitchen_of, users_of
 from jobs.paths import layout_of
@@ -35,10 +37,9 @@ from models.measures import FULL, MINUS, OURS, WITHIN, Key, Row
 
 
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
-    """The tables `metrics`, `thresholds` and `fairness` as of a date, and whose lists are published.
+    """The tables `metrics`, `thresholds`, `fairness` and `recall_ledger` as of a date, and whose lists are published.
 
-    They come of a ranker that never saw that window. With a single past window nothing can be held out: nothing is
-    written, and `details` says so.
+    They come of a ranker that never saw that window; with one past window nothing is written, as `details` says.
 
     Raises:
         InputMissing: the ranker of that date is missing, or nobody in the window counts.
@@ -51,18 +52,19 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
         note = {"note": f"the only past window begins after {cuts[0]}; nothing is held out"}
         return JobReport(job="evaluate_holdout", as_of=as_of, details=note, seconds=time.perf_counter() - started)
     cut, days = cuts[0] + dt.timedelta(days=1), min(settings.evaluation.days, (as_of - cuts[0]).days)
-    measured = _measure(spark, settings, as_of=as_of, cut=cut, days=days)
+    measured, found = _measure(spark, settings, as_of=as_of, cut=cut, days=days)
     rows = [*metric_rows(measured, settings), *calibration_rows(layout, cut, as_of)]
     reached, gaps = threshold_rows(rows, settings), fairness_rows(measured, settings)
     counts = {"metrics_written": storage.replace_as_of(layout, tables.METRICS, to_frame(spark, rows), as_of)}
     counts["thresholds_written"] = lake.replace_as_of(layout, tables.THRESHOLDS, reached, as_of)
     counts["fairness_written"] = lake.replace_as_of(layout, tables.FAIRNESS, gaps, as_of)
+    counts["recall_ledger_written"] = lake.replace_as_of(layout, tables.RECALL_LEDGER, found, as_of)
     choosing.write(layout, choices := choosing.choose(rows, settings, as_of=as_of))
     return JobReport(
         job="evaluate_holdout",
         as_of=as_of,
         rows={**counts, "users_measured": max(row["n_users"] for row in rows)},
-        numbers=headlines(rows, settings),
+        numbers=headlines(rows, settings) | recall_ledger.headlines(found),
         details={
             "cut": cut.isoformat(),
             "days": days,
@@ -70,6 +72,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
             "systems": choices.systems,
             "warnings": [f"{choice.placement}: {choice.note}" for choice in choices.unearned],
             "table": _table(rows, measured, reached, gaps),
+            "to_mend": recall_ledger.to_mend(found),
         },
         seconds=time.perf_counter() - started,
     )
@@ -119,16 +122,22 @@ def headlines(rows: list[Row], settings: Settings) -> dict[str, float]:
     return numbers
 
 
-def _measure(spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt.date, days: int) -> Measured:
+def _measure(
+    spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt.date, days: int
+) -> tuple[Measured, list[LedgerRow]]:
+    """What each user's lists are worth, and the recall ledger over the same users, candidates and lists."""
     layout, known = layout_of(settings), cut - dt.timedelta(days=1)
     windows.stage(spark, settings, layout, known, anew=False)
     truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
-    users = _with_candidates(spark, settings, truth, known=known).persist(StorageLevel.MEMORY_AND_DISK)
+    costs = costs_of(spark)
+    users = _with_candidates(spark, settings, truth, costs, known=known).persist(StorageLevel.MEMORY_AND_DISK)
     ranked = _ranked(spark, settings, users, known=known, as_of=as_of).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         shelf = shelve(spark, settings, ranked, as_of=known, folder=layout.artifact("holdout_shelf", as_of))
         lists = list_frame(spark, settings, ranked, shelf, as_of=known)
         measured = measure(spark, settings, cut=cut, users=users, truth=truth, lists=lists, ranked=ranked)
+        frames = recall_ledger.Frames(users, truth, lists, costs)
+        found = recall_ledger.count(spark, settings, measured.plan, frames, cut=cut)
     finally:
         ranked.unpersist()
         users.unpersist()
@@ -139,15 +148,17 @@ def _measure(spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt
             where=str(layout.table(tables.INTERACTIONS)),
             todo="Ingest the days up to the date, or change evaluation.days.",
         )
-    return measured
+    return measured, found
 
 
-def _with_candidates(spark: SparkSession, settings: Settings, truth: DataFrame, *, known: dt.date) -> DataFrame:
+def _with_candidates(
+    spark: SparkSession, settings: Settings, truth: DataFrame, costs: Accumulator[dict[str, float]], *, known: dt.date
+) -> DataFrame:
     """The users of `truth` alone with their candidates, so that the cost does not grow with the shop."""
     layout = layout_of(settings)
     counted = among(users_of(spark, layout, known), truth)
     users = counted.repartition(spark.sparkContext.defaultParallelism, "user_idx")
-    return with_candidates(users, candidates_of(users, kitchen_of(spark, settings, layout, known)))
+    return with_candidates(users, candidates_of(users, kitchen_of(spark, settings, layout, known), costs))
 
 
 def _ranked(spark: SparkSession, settings: Settings, users: DataFrame, *, known: dt.date, as_of: dt.date) -> DataFrame:

@@ -9,11 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
+from pyspark import Accumulator
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from contracts.days import day_number
 from contracts.settings import Candidates
+from jobs.kernels.metering import metered
 from models import candidates as candidate_rows
 from models import examples, ranking_features
 from models.sources import registry
@@ -49,19 +51,22 @@ def _sources(folders: Folders, settings: Candidates) -> dict[str, Source]:
     return registry.build(_catalogue(folders, settings))
 
 
-def candidates_of(users: DataFrame, kitchen: Kitchen) -> DataFrame:
+def candidates_of(users: DataFrame, kitchen: Kitchen, costs: Accumulator[dict[str, float]] | None = None) -> DataFrame:
     """Rows of the table `candidates` without `as_of`, one row a user of `users`.
 
     Args:
         users: the result of `user_frame` for the kitchen's date.
         kitchen: artifacts and settings.
+        costs: where the processor seconds of each source add up, as often as the rows are made.
     """
     per_source = kitchen.settings.per_source
 
     def generate_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        n_items = kitchen.catalogue().items.n_items
+        n_items, sources = kitchen.catalogue().items.n_items, kitchen.sources()
+        if costs is not None:
+            sources = metered(sources, costs)
         for batch in blocks:
-            made = candidate_rows.generate(read_block(batch, n_items), kitchen.sources(), per_source)
+            made = candidate_rows.generate(read_block(batch, n_items), sources, per_source)
             columns = {"user_idx": batch.column("user_idx"), **candidate_rows.to_columns(made, batch.num_rows)}
             yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 

@@ -12,6 +12,7 @@ from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import storage
 from jobs.kernels.blocks import candidates_of
+from jobs.kernels.metering import costs_of, cpu_seconds
 from jobs.kernels.source_counts import ANY, source_counts
 from jobs.kitchens import kitchen_of, users_of
 from jobs.paths import layout_of
@@ -25,13 +26,14 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     """
     started = time.perf_counter()
     layout = layout_of(settings)
-    rows = candidates_of(users_of(spark, layout, as_of), kitchen_of(spark, settings, layout, as_of))
+    costs = costs_of(spark)
+    rows = candidates_of(users_of(spark, layout, as_of), kitchen_of(spark, settings, layout, as_of), costs)
     n_users = storage.replace_as_of(layout, tables.CANDIDATES, rows, as_of)
     return JobReport(
         job="generate_candidates",
         as_of=as_of,
         rows={"users": n_users},
-        numbers=_shares(spark, settings, as_of),
+        numbers=_shares(spark, settings, as_of) | cpu_seconds(costs),
         seconds=time.perf_counter() - started,
     )
 
