@@ -28,7 +28,7 @@ class Layout:
         return self.root / "lake" / table.name
 
     def artifact(self, kind: str, as_of: dt.date) -> Path:
-        """Folder of one model artifact (`als`, `neighbours`, `item_arrays`, `ranker`)."""
+        """Folder of one model artifact (`traffic`, `item_arrays`, `als`, `neighbours`, `ranker`)."""
         return self.root / "artifacts" / f"{kind}-{as_of.isoformat()}"
 
     def report(self, name: str) -> Path:

@@ -39,6 +39,7 @@ from contracts.sections import (
     Spark,
 )
 from contracts.store_section import Store
+from contracts.traffic_section import Traffic
 
 __all__ = [
     "OBJECTIVES",
@@ -70,6 +71,7 @@ __all__ = [
     "Store",
     "Suspicion",
     "Thresholds",
+    "Traffic",
     "dump",
     "load",
 ]
@@ -86,6 +88,7 @@ class Settings(Section, frozen=True):
     shop: Shop = Shop()
     ingest: Ingest = Ingest()
     spark: Spark = Spark()
+    traffic: Traffic = Traffic()
     als: Als = Als()
     candidates: Candidates = Candidates()
     ranker: Ranker = Ranker()

@@ -15,7 +15,7 @@ from contracts.errors import VocabularyMismatch
 from contracts.settings import Als
 from models import artifact
 from models.als_kernel import padded_width, sweep
-from models.ragged import Float32
+from models.ragged import Float32, Int32
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,43 @@ def fit(confidence: sparse.csr_matrix, settings: Als, *, seed: int, threads: int
     if not _is_finite(factors):
         raise _not_finite(confidence, factors)
     return factors
+
+
+def without_rows(matrix: sparse.csr_matrix, rows: Int32) -> sparse.csr_matrix:
+    """The matrix with these rows emptied, of the same shape; the matrix itself where there are none."""
+    inside = rows[rows < matrix.shape[0]]
+    if not len(inside):
+        return matrix
+    kept = np.ones(matrix.shape[0], dtype=bool)
+    kept[inside] = False
+    counts = np.diff(matrix.indptr)
+    entries = np.repeat(kept, counts)
+    offsets = np.concatenate([[0], np.cumsum(np.where(kept, counts, 0))])
+    return sparse.csr_matrix((matrix.data[entries], matrix.indices[entries], offsets), shape=matrix.shape)
+
+
+def fold_in(factors: Factors, confidence: sparse.csr_matrix, users: Int32, settings: Als, *, threads: int) -> Factors:
+    """Factors with those of `users` solved for the items as they are, which do not move.
+
+    Args:
+        factors: fitted without these users.
+        confidence: of all users, shape (n_users, n_items).
+        users: dense user indices; those beyond the matrix have no confidence and are left as they are.
+        settings: of the fit; `iterations` sweeps are made.
+        threads: solver threads.
+    """
+    chosen = users[users < confidence.shape[0]]
+    if not len(chosen):
+        return factors
+    rows = np.zeros((len(chosen), padded_width(settings.factors)), dtype=np.float32)
+    items = _widened(factors.items, len(factors.items))
+    weighted = _weighted(confidence[chosen].tocsr(), settings.alpha)
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        for _ in range(settings.iterations):
+            sweep(weighted, rows, items, settings.regularization, pool)
+    solved = factors.users.copy()
+    solved[chosen] = _narrowed(rows, settings.factors)
+    return Factors(solved, factors.items)
 
 
 def save(folder: Path, models: dict[str, Factors], *, about: dict[str, Any]) -> str:

@@ -9,7 +9,15 @@ import dagster as dg
 
 from contracts import tables
 from dagster_project import metadata
-from dagster_project.assets.ingest import histories, interactions, item_vocabulary, items, user_vocabulary, users
+from dagster_project.assets.ingest import (
+    flagged_users,
+    histories,
+    interactions,
+    item_vocabulary,
+    items,
+    user_vocabulary,
+    users,
+)
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import files_spec, step_of_many, table_spec
@@ -26,7 +34,7 @@ item_arrays: Final = files_spec(
 
 @step_of_many(
     specs=[user_features, item_features, item_arrays],
-    deps=[histories, interactions, items, users, user_vocabulary, item_vocabulary],
+    deps=[flagged_users, histories, interactions, items, users, user_vocabulary, item_vocabulary],
 )
 def build_features(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource

@@ -11,7 +11,8 @@ from contracts import tables
 from dagster_project import metadata
 from dagster_project.nightly import as_of, first_day
 from dagster_project.resources import SettingsResource, SparkResource
-from dagster_project.steps import OWNERS, step_of_many, table_spec
+from dagster_project.steps import OWNERS, step, step_of_many, table_spec
+from jobs.ingest import flag_users as flag_job
 from jobs.ingest import ingest_catalogue as catalogue_job
 from jobs.ingest import ingest_events as events_job
 from jobs.ingest import update_interactions as interactions_job
@@ -68,4 +69,20 @@ def update_interactions(
     yield from metadata.results(report, {"interactions": "interactions_written", "histories": "histories_written"})
 
 
-ASSETS: Final = (landing_events, landing_items, landing_users, ingest_events, ingest_catalogue, update_interactions)
+@step(
+    deps=[interactions, histories, user_vocabulary, item_vocabulary],
+    group=GROUP,
+    kinds={"spark", "delta"},
+    table=tables.FLAGGED_USERS,
+)
+def flagged_users(
+    context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
+) -> dg.MaterializeResult[Any]:
+    """Users beyond the limits of traffic, with the evidence: left out of what is learnt and counted, still served."""
+    report = flag_job.run(spark.session(), settings.load(), as_of=as_of(context))
+    return dg.MaterializeResult(metadata=metadata.of_report(report, rows="users_flagged"))
+
+
+ASSETS: Final = (
+    landing_events, landing_items, landing_users, ingest_events, ingest_catalogue, update_interactions, flagged_users,
+)  # fmt: skip

@@ -8,7 +8,7 @@ import dagster as dg
 
 from dagster_project import metadata
 from dagster_project.assets.features import item_arrays
-from dagster_project.assets.ingest import histories, interactions, items, users
+from dagster_project.assets.ingest import flagged_users, histories, interactions, items, users
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import step
@@ -17,7 +17,7 @@ from jobs.training import train_als, train_neighbours
 GROUP: Final = "models"
 
 
-@step(deps=[histories, item_arrays], group=GROUP, kinds={"numpy", "python"})
+@step(deps=[histories, item_arrays, flagged_users], group=GROUP, kinds={"numpy", "python"})
 def als(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
 ) -> dg.MaterializeResult[Any]:
@@ -26,7 +26,7 @@ def als(
     return dg.MaterializeResult(metadata=metadata.of_report(report))
 
 
-@step(deps=[interactions, histories, items, users, item_arrays], group=GROUP, kinds={"numpy", "spark"})
+@step(deps=[interactions, histories, items, users, item_arrays, flagged_users], group=GROUP, kinds={"numpy", "spark"})
 def neighbours(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
 ) -> dg.MaterializeResult[Any]:

@@ -10,7 +10,7 @@ import dagster as dg
 from contracts import tables
 from dagster_project import metadata
 from dagster_project.assets.candidates import candidates
-from dagster_project.assets.ingest import histories, interactions, items, users
+from dagster_project.assets.ingest import flagged_users, histories, interactions, items, users
 from dagster_project.nightly import as_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import files_spec, step_of_many, table_spec
@@ -23,7 +23,9 @@ ranker: Final = files_spec("ranker", "LightGBM lambdarank, two boosters a placem
 reliability: Final = table_spec(tables.RELIABILITY, group=GROUP)
 
 
-@step_of_many(specs=[examples, ranker, reliability], deps=[candidates, interactions, histories, items, users])
+@step_of_many(
+    specs=[examples, ranker, reliability], deps=[candidates, interactions, histories, items, users, flagged_users]
+)
 def train_ranker(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
 ) -> Iterator[dg.MaterializeResult[Any]]:

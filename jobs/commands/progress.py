@@ -19,6 +19,7 @@ TITLES: Final = {
     "ingest_catalogue": "ingest catalogue",
     "items_contract": "check items",
     "update_interactions": "update interactions",
+    "flagged_users": "flag users",
     "build_features": "build features",
     "als": "train ALS",
     "neighbours": "train neighbours",

@@ -21,6 +21,11 @@ FromOption = Annotated[
                  help="First landing day of a range that is read in one run; --as-of is its last."),
 ]  # fmt: skip
 STEPS: Final = (
+    (
+        "flag-users",
+        "ingest.flag_users",
+        "Users whose traffic is no shopper's: left out of what is learnt, still served.",
+    ),
     ("features", "training.build_features", "User and item features, nothing later than the date in them."),
     ("train-als", "training.train_als", "Implicit ALS factors, going on from the last night's model."),
     ("train-neighbours", "training.train_neighbours", "Items bought together or alike, and what each segment buys."),

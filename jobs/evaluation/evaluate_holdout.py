@@ -56,9 +56,8 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     rows = [*metric_rows(measured, settings), *calibration_rows(layout, cut, as_of)]
     reached, gaps = threshold_rows(rows, settings), fairness_rows(measured, settings)
     counts = {"metrics_written": storage.replace_as_of(layout, tables.METRICS, to_frame(spark, rows), as_of)}
-    counts["thresholds_written"] = lake.replace_as_of(layout, tables.THRESHOLDS, reached, as_of)
-    counts["fairness_written"] = lake.replace_as_of(layout, tables.FAIRNESS, gaps, as_of)
-    counts["recall_ledger_written"] = lake.replace_as_of(layout, tables.RECALL_LEDGER, found, as_of)
+    for table, few in ((tables.THRESHOLDS, reached), (tables.FAIRNESS, gaps), (tables.RECALL_LEDGER, found)):
+        counts[f"{table.name}_written"] = lake.replace_as_of(layout, table, few, as_of)
     choosing.write(layout, choices := choosing.choose(rows, settings, as_of=as_of))
     return JobReport(
         job="evaluate_holdout",

@@ -22,6 +22,7 @@ from contracts.layout import Layout
 from contracts.tables import Table
 from jobs import lake
 from jobs.evaluation.gates import Gate
+from jobs.ingest.flag_users import KIND, flagged
 from models.histories import NEVER, DayRows, Pairs, Users, empty_pairs, fold
 from models.item_sums import Totals
 from models.negatives import hash_of
@@ -81,7 +82,7 @@ def _users_out_of_time(layout: Layout, as_of: dt.date, n_users: int, seed: int) 
 def _items_out_of_time(layout: Layout, as_of: dt.date, n_items: int, seed: int) -> list[int]:
     """Sampled items whose stored buyers differ from those of the day rows up to the date, ascending."""
     chosen = _sample(layout, tables.ITEM_FEATURES, as_of, n_items, seed)
-    news, late = _day_rows(layout, as_of, "item_idx", chosen, None)
+    news, late = _day_rows(layout, as_of, "item_idx", chosen, None, _left_out(layout, as_of))
     nobody = np.full(int(news.rows.max(initial=-1)) + 1, NEVER, dtype=np.int32)
     start = Users(np.zeros(len(nobody), dtype=np.int32), nobody, nobody.copy())
     totals = Totals()
@@ -116,7 +117,15 @@ def _sample(layout: Layout, table: Table, as_of: dt.date, n: int, seed: int) -> 
     return np.sort(known[np.lexsort((known, hashes))[:n]]).astype(np.int32)
 
 
-def _day_rows(layout: Layout, as_of: dt.date, key: str, chosen: Int32, users: Int32 | None) -> tuple[DayRows, set[int]]:
+def _left_out(layout: Layout, as_of: dt.date) -> Int32:
+    """The flagged users of the date, who make no item popular; none where nobody was looked at."""
+    is_known = layout.artifact(KIND, as_of).is_dir()
+    return flagged(layout, as_of) if is_known else np.zeros(0, dtype=np.int32)
+
+
+def _day_rows(
+    layout: Layout, as_of: dt.date, key: str, chosen: Int32, users: Int32 | None, left_out: Int32 | None = None
+) -> tuple[DayRows, set[int]]:
     """The day rows of the sample up to the date, and what of it has one that landed after it: it may be newer.
 
     Rows are numbered by the place in `users`, or by that among the users found.
@@ -126,6 +135,8 @@ def _day_rows(layout: Layout, as_of: dt.date, key: str, chosen: Int32, users: In
         raise lake.missing(layout, tables.INTERACTIONS)
     columns = ["day", "user_idx", "item_idx", "n_purchases", "weight", "quantity", "amount", "landed_on"]
     of_sample = (pc.field("day") <= pa.scalar(as_of)) & pc.field(key).isin(pa.array(chosen))
+    if left_out is not None and len(left_out):
+        of_sample &= ~pc.field("user_idx").isin(pa.array(left_out))
     table = pads.dataset(paths, format="parquet").to_table(columns=columns, filter=of_sample)
     found = table["user_idx"].to_numpy()
     late = pc.greater(table["landed_on"], pa.scalar(as_of)).to_numpy(zero_copy_only=False).astype(bool)

@@ -41,9 +41,10 @@ class Explainer:
         """Reads what is needed to explain `asked` and everything in the two lists."""
         of = {*asked, *self.listed, *self.listed_before}
         self._views = (self._then.view(of) if self._then else None, self._now.view(of))
-        anchors = (self._now.listed or {}).get("anchors", [])
+        row = self._now.listed or {}
+        beside = {*row.get("anchors", ()), *(row.get("usual_idx") or ())}
         ahead = [view.ranks for view in self._views if view is not None]
-        known = {*of, *anchors, *(item for ranks in ahead for item in ranks)} - {-1}
+        known = {*of, *beside, *(item for ranks in ahead for item in ranks)} - {-1}
         rows = lake.where(self._layout, tables.ITEMS, "item_idx", sorted(known), as_of=self._catalogue_day())
         self._items = {row["item_idx"]: row for row in rows.to_pylist()}
 
@@ -160,8 +161,10 @@ class Explainer:
                 continue
             at, n = row["item_idx"].index(item), len(row["item_idx"])
             beside = {key: value for key, value in row.items() if isinstance(value, list) and len(value) == n}
-            found |= {f"{name}.{key}": value[at] for key, value in beside.items() if key not in _OWN_COLUMNS}
-        return found
+            for key in beside.keys() - _OWN_COLUMNS:
+                value = beside[key][at]
+                found[f"{name}.{key}"] = self._id(value) if key.endswith("_idx") and value >= 0 else value
+        return dict(sorted(found.items()))
 
     def _name(self, item: int) -> str:
         return self._items.get(item, {}).get("title") or self._id(item)

@@ -15,6 +15,7 @@ from contracts.settings import Settings
 from features.items import item_features
 from features.users import user_features
 from jobs import lake, storage
+from jobs.ingest.flag_users import without_flagged
 from jobs.kernels.item_sums import pair_sums
 from jobs.paths import layout_of
 from models import item_arrays
@@ -23,17 +24,21 @@ from models import item_arrays
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
     """The tables `user_features` and `item_features` as of a date, and the item arrays that kernels map.
 
+    Flagged users have features and make no item popular.
+
     Raises:
-        InputMissing: histories or catalogue of that date are missing.
+        InputMissing: histories, catalogue or traffic of that date are missing.
     """
     started = time.perf_counter()
     layout = layout_of(settings)
     histories = storage.read_as_of(spark, layout, tables.HISTORIES, as_of)
     items, users = catalogue_as_of(spark, layout, as_of)
     day_rows = storage.read(spark, layout, tables.INTERACTIONS, last=as_of)
+    counted = without_flagged(spark, layout, histories, as_of)
+    sold = without_flagged(spark, layout, day_rows, as_of)
     user_rows = user_features(histories, users, as_of=as_of)
     n_users = storage.replace_as_of(layout, tables.USER_FEATURES, user_rows, as_of)
-    item_rows = item_features(pair_sums(histories, as_of=as_of), day_rows, items, as_of=as_of)
+    item_rows = item_features(pair_sums(counted, as_of=as_of), sold, items, as_of=as_of)
     n_items = storage.replace_as_of(layout, tables.ITEM_FEATURES, item_rows, as_of)
     written = storage.read_as_of(spark, layout, tables.ITEM_FEATURES, as_of)
     named = written.join(items.select("item_idx", "title", *item_arrays.CODES), "item_idx")

@@ -17,6 +17,7 @@ from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import storage
+from jobs.ingest.flag_users import flagged
 from jobs.paths import layout_of
 from jobs.session import cores
 from models import als, artifact, item_arrays
@@ -29,22 +30,26 @@ WARM_DAYS: Final = 7
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
     """The ALS artifact of a date: `als` on event weights halved every 60 days, `als_long` on log counts.
 
-    The fit goes on from the newest artifact at most WARM_DAYS older, else starts from the seed.
+    The fit goes on from the newest artifact at most WARM_DAYS older, else starts from the seed. Flagged users shape no
+    factors: theirs are folded in afterwards.
 
     Raises:
-        InputMissing: histories or item arrays of that date are missing.
+        InputMissing: histories, item arrays or traffic of that date are missing.
         InputInvalid: more pairs than `als.max_pairs`.
     """
     started = time.perf_counter()
     layout = layout_of(settings)
     matrices = _confidences(spark, settings, layout, as_of)
+    left_out = flagged(layout, as_of)
     base = _warm_start(layout, settings, as_of)
     fitted = {}
     for name, matrix in matrices.items():
         start = als.load(layout.artifact("als", base), name) if base else None
-        fitted[name] = als.fit(
-            matrix, settings.als, seed=settings.seed, threads=settings.threads or cores(), start=start
+        threads = settings.threads or cores()
+        factors = als.fit(
+            als.without_rows(matrix, left_out), settings.als, seed=settings.seed, threads=threads, start=start
         )
+        fitted[name] = als.fold_in(factors, matrix, left_out, settings.als, threads=threads)
     facts = {
         "as_of": as_of.isoformat(),
         "fingerprint": settings.fingerprint("als"),

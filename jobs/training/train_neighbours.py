@@ -20,6 +20,7 @@ from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import storage
+from jobs.ingest.flag_users import without_flagged
 from jobs.kitchens import users_of
 from jobs.paths import layout_of
 from jobs.session import cores
@@ -38,13 +39,14 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     """The artifact of covisit, content and category neighbours and of segment popularity.
 
     Raises:
-        InputMissing: features of that date are missing.
+        InputMissing: features or traffic of that date are missing.
     """
     started = time.perf_counter()
     layout = layout_of(settings)
     items = item_arrays.load(layout.artifact("item_arrays", as_of))
     matrices = _similarities(spark, settings, layout, items, as_of)
-    segments, buyers = _segment_popularity(users_of(spark, layout, as_of), items.n_items, as_of)
+    shoppers = without_flagged(spark, layout, users_of(spark, layout, as_of), as_of)
+    segments, buyers = _segment_popularity(shoppers, items.n_items, as_of)
     sha256 = neighbours.save(
         layout.artifact("neighbours", as_of),
         matrices,
@@ -69,7 +71,7 @@ def _similarities(
     recommendable = np.asarray(items.is_recommendable)
     first = as_of - dt.timedelta(days=wanted.covisit_days - 1)
     day_rows = storage.read(spark, layout, tables.INTERACTIONS, first=first, last=as_of)
-    recent = day_rows.where(F.col("weight") > 0)
+    recent = without_flagged(spark, layout, day_rows.where(F.col("weight") > 0), as_of)
     keys = recent.select(
         (F.col("user_idx").cast("long") * 100_000 + F.datediff("day", F.lit(first))).alias("basket"), "item_idx"
     )

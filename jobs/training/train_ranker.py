@@ -17,6 +17,7 @@ from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import lake, storage
+from jobs.ingest.flag_users import without_flagged
 from jobs.paths import layout_of
 from jobs.session import cores
 from jobs.training import windows
@@ -42,7 +43,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     layout = layout_of(settings)
     cuts = window_cuts(settings, as_of)
     made = [cut for cut in reversed(cuts) if windows.prepare(spark, settings, layout, cut)]
-    boosters, counts = _boosters(spark, settings, layout, cuts)
+    boosters, counts = _boosters(spark, settings, layout, cuts, as_of)
     facts = {
         "as_of": as_of.isoformat(),
         "cuts": [cut.isoformat() for cut in cuts],
@@ -86,14 +87,14 @@ def window_cuts(settings: Settings, as_of: dt.date) -> list[dt.date]:
 
 
 def _boosters(
-    spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date]
+    spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date], as_of: dt.date
 ) -> tuple[dict[str, str], dict[str, int]]:
     """The text of each booster, and the rows that each learnt from."""
     boosters, counts = {}, {}
     for variant, chosen in (("night", cuts), ("holdout", cuts[1:])):
         if not chosen:
             continue
-        table = _load(spark, settings, layout, chosen)
+        table = _load(spark, settings, layout, chosen, as_of)
         for placement, wanted in settings.placements.items():
             examples = _examples(table, repeats=wanted.repeats and settings.shop.repeats)
             boosters[f"{variant}-{placement}"] = _fit(examples, settings)
@@ -101,9 +102,10 @@ def _boosters(
     return boosters, counts
 
 
-def _load(spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date]) -> pa.Table:
-    """Examples of the windows, thinned by user to `max_examples`, in a fixed order."""
-    rows = storage.read(spark, layout, tables.EXAMPLES).where(F.col("as_of").isin(cuts))
+def _load(spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date], as_of: dt.date) -> pa.Table:
+    """Examples of the windows without the users flagged today, thinned by user to `max_examples`, in a fixed order."""
+    stored = storage.read(spark, layout, tables.EXAMPLES).where(F.col("as_of").isin(cuts))
+    rows = without_flagged(spark, layout, stored, as_of)
     total = rows.agg(F.sum(F.size("labels"))).first()
     n_rows = int(total[0] or 0) if total is not None else 0
     if n_rows == 0:

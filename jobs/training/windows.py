@@ -14,6 +14,7 @@ from contracts.days import day_number
 from contracts.layout import Layout
 from contracts.settings import Ranker, Settings
 from jobs import lake, storage
+from jobs.ingest import flag_users
 from jobs.ingest.update_interactions import build_histories
 from jobs.kernels.blocks import examples_of
 from jobs.kitchens import kitchen_of, users_of
@@ -22,6 +23,12 @@ from models import ranking_features
 
 MIN_HISTORY_DAYS: Final = 28
 YEAR_DAYS: Final = 364
+STEPS: Final = (
+    (flag_users, flag_users.KIND),
+    (build_features, "item_arrays"),
+    (train_als, "als"),
+    (train_neighbours, "neighbours"),
+)
 
 
 def window_cuts(settings: Settings, as_of: dt.date, first_day: dt.date) -> list[dt.date]:
@@ -55,7 +62,8 @@ def fingerprint(settings: Settings) -> str:
     names = " ".join(ranking_features.names(settings.candidates.sources))
     columns = hashlib.sha256(names.encode()).hexdigest()[:8]
     wanted = settings.ranker
-    return f"{settings.fingerprint('shop', 'als', 'candidates')}-{columns}-{wanted.window_days}-{wanted.negative_share}"
+    made_with = settings.fingerprint("shop", "als", "candidates", "traffic")
+    return f"{made_with}-{columns}-{wanted.window_days}-{wanted.negative_share}"
 
 
 def prepare(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> bool:
@@ -81,7 +89,7 @@ def stage(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date,
     """Makes histories, features and artifacts of a past date where they are not there, or all of them `anew`."""
     if anew or cut not in lake.dates(layout, tables.HISTORIES):
         build_histories(spark, layout, as_of=cut)
-    for step, kind in ((build_features, "item_arrays"), (train_als, "als"), (train_neighbours, "neighbours")):
+    for step, kind in STEPS:
         if anew or not layout.artifact(kind, cut).is_dir():
             step.run(spark, settings, as_of=cut)
 

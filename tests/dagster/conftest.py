@@ -15,7 +15,8 @@ from contracts.report import JobReport
 from contracts.settings import Settings
 
 JOBS = (
-    "ingest.ingest_events", "ingest.ingest_catalogue", "ingest.update_interactions", "training.build_features",
+    "ingest.ingest_events", "ingest.ingest_catalogue", "ingest.update_interactions", "ingest.flag_users",
+    "training.build_features",
     "training.train_als", "training.train_neighbours", "ranking.generate_candidates", "training.train_ranker",
     "ranking.rank_candidates", "ranking.rerank_lists",
     "ranking.measure_rules", "publishing.stage_snapshot", "evaluation.evaluate_holdout",

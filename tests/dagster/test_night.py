@@ -12,6 +12,7 @@ from dagster_project.night import NightCrashed, StepOutcome, run_night
 DAY = dt.date(2024, 3, 1)
 ORDER = [
     "ingest_events", "validate_table:events", "ingest_catalogue", "validate_table:items", "update_interactions",
+    "flag_users",
     "build_features", "train_als", "train_neighbours", "generate_candidates", "train_ranker", "rank_candidates",
     "rerank_lists", "validate_table:top_n_lists", "stage_snapshot", "evaluate_holdout", "backtest_published",
     "measure_changes", "measure_rules",

@@ -18,7 +18,7 @@ from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Als, Settings
 from jobs import storage
-from jobs.ingest import ingest_catalogue, ingest_events
+from jobs.ingest import flag_users, ingest_catalogue, ingest_events
 from jobs.ingest import update_interactions as updates
 from jobs.kernels.histories import fold_days
 from jobs.paths import layout_of
@@ -161,7 +161,7 @@ def known() -> dict[str, Any]:
 
 def cook(shop: Shop, day: dt.date) -> dict[str, Any]:
     """Features, models and candidates of a date, made anew."""
-    for job in (build_features, train_als, train_neighbours, generate_candidates):
+    for job in (flag_users, build_features, train_als, train_neighbours, generate_candidates):
         job.run(shop.spark, shop.settings, as_of=day)
     return {table.name: shop.on(table, day) for table in STATE}
 

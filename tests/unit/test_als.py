@@ -135,3 +135,35 @@ def test_models_of_one_artifact_are_told_apart(tmp_path: Path, tastes: sparse.cs
     made = fit(tastes)
     als.save(tmp_path / "als", {"als": made, "als_long": Factors(made.users * 2, made.items)}, about={})
     assert (als.load(tmp_path / "als", "als_long").users == als.load(tmp_path / "als", "als").users * 2).all()
+
+
+def test_a_user_left_out_moves_nobody(tastes: sparse.csr_matrix) -> None:
+    """With the row of a user who likes everything emptied, factors are those of a matrix where it never bought."""
+    dense = tastes.toarray()
+    dense[5] = 0
+    never = fit(sparse.csr_matrix(dense))
+    dense[5] = 50
+    bot = sparse.csr_matrix(dense)
+    users = np.array([5, 99], dtype=np.int32)
+    left_out = fit(als.without_rows(bot, users))
+    assert left_out.users.tobytes() == never.users.tobytes()
+    assert left_out.items.tobytes() == never.items.tobytes()
+    assert fit(bot).items.tobytes() != never.items.tobytes()
+    assert als.without_rows(bot, users[:0]) is bot
+
+
+def test_a_user_left_out_is_folded_in(tastes: sparse.csr_matrix) -> None:
+    """The user's factors solve the user's own system for the items as they are; nothing else moves."""
+    users = np.array([2, 99], dtype=np.int32)
+    fitted = fit(als.without_rows(tastes, users))
+    made = als.fold_in(fitted, tastes, users, SMALL, threads=1)
+    assert not fitted.users[2].any()
+    liked = tastes[2].toarray()[0]
+    confidence = np.where(liked > 0, SMALL.alpha * liked, 1)
+    items = fitted.items.astype(np.float64)
+    system = items.T @ (items * confidence[:, None]) + SMALL.regularization * np.eye(SMALL.factors)
+    expected = np.linalg.solve(system, items.T @ (confidence * (liked > 0)))
+    np.testing.assert_allclose(made.users[2], expected, rtol=1e-3)
+    assert made.items is fitted.items
+    assert np.array_equal(np.delete(made.users, 2, axis=0), np.delete(fitted.users, 2, axis=0))
+    assert als.fold_in(fitted, tastes, users[1:], SMALL, threads=1) is fitted

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts import tables
+from contracts.errors import InputMissing
+from contracts.layout import Layout
 from contracts.settings import Segments
+from jobs import lake
 from jobs.evaluation import ledger_report
 from models import ledger
 from models.ledger import COUNTS, Proposed
@@ -128,3 +133,19 @@ def test_a_low_ceiling_is_retrieval_s_and_a_low_list_the_ranker_s() -> None:
     assert [(line.source, line.recall, line.alone, line.per_user, line.cpu_seconds) for line in home.sources] == [
         ("own", 0.28, 0.07, 20.0, None), ("als", 0.25, 0.05, 20.0, 1.5),
     ]  # fmt: skip
+
+
+def test_a_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """The table keeps counts of 64 bits and nulls; the newest date is read without one, and an absent one is told."""
+    layout = Layout(tmp_path)
+    many = 3_000_000_000
+    rows = [{**one, "recall": 0.1} for one in rows_of(many, many // 2)]
+    rows = [{**one, "n_targets": 2 * many} for one in rows]
+    for day in (dt.date(2024, 5, 30), dt.date(2024, 5, 31)):
+        assert lake.replace_as_of(layout, tables.RECALL_LEDGER, rows, day) == 3
+    made = ledger_report.read(layout, None)
+    assert (made.as_of, made.cut) == (dt.date(2024, 5, 31), dt.date(2024, 5, 4))
+    (line,) = made.placements["home"].segments
+    assert (line.segment, line.n_targets, line.ceiling) == (None, 2 * many, 0.5)
+    with pytest.raises(InputMissing, match="2020-01-01"):
+        ledger_report.read(layout, dt.date(2020, 1, 1))
