@@ -47,7 +47,10 @@ def test_a_first_night_has_shown_nothing(tmp_path: Path) -> None:
 
 
 def test_only_new_and_under_exposed_items_are_drawn(tmp_path: Path) -> None:
-    """Item 1 is shown too often, 3 too, but 3 is new: of the candidates below the list only 3 and 4 come in."""
+    """Item 1 is shown too often, 3 too, but 3 is new: of the candidates below the list only 3 and 4 come in.
+
+    A pinned item's slot is left to it, and another placement explores nothing.
+    """
     folder = counted(tmp_path / "exposure")
     settings = Exploration(share={"home": 1.0}, first_slot=1, last_slot=9, floor=0.0, max_reach=0.4)
     exploring = Exploring(settings, 1, dt.date(2024, 3, 1), 10, lambda: folder)
@@ -57,9 +60,12 @@ def test_only_new_and_under_exposed_items_are_drawn(tmp_path: Path) -> None:
         n = len(items)
         return Lists(np.zeros(n, np.int64), np.array(items, np.int32), np.ones(n, np.float32), np.zeros(n, np.int32))
 
-    made, users = lists(6, 5, 2), np.zeros(1, np.int32)
-    explored = exploring.explored(made, lists(6, 5, 2, 1, 3, 4), users, catalogue, "home")
+    made, below, users, free = lists(6, 5, 2), lists(6, 5, 2, 1, 3, 4), np.zeros(1, np.int32), np.zeros(7, bool)
+    explored = exploring.explored(made, below, users, catalogue, "home", free)
     assert explored.lists.items.tolist() == [3, 4, 2]
     assert explored.lists.reasons.tolist() == [10, 10, 0]
-    elsewhere = exploring.explored(made, lists(6, 5, 2, 1, 3, 4), users, catalogue, "email")
+    pinned = exploring.explored(made, below, users, catalogue, "home", np.arange(7) == 6)
+    assert pinned.lists.items.tolist() == [6, 4, 2]
+    assert pinned.propensities.tolist() == [1.0, 1.0, 1.0]
+    elsewhere = exploring.explored(made, below, users, catalogue, "email", free)
     assert elsewhere.lists.items.tolist() == [6, 5, 2]
