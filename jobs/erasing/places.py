@@ -21,7 +21,8 @@ from jobs.publishing.serve_lists import LAST_GOOD
 
 TYPED: Final = frozenset({"lake", "landing", "artifacts", "store", "staging", "digests", "erased"})
 """Folders that are searched by what their files hold, or hold no ids: not byte by byte."""
-PACKED: Final = frozenset({".zst", ".gz", ".parquet"})
+PACKED: Final = (".jsonl.zst", ".csv.zst", ".parquet")
+"""Files whose rows are looked at, because their bytes do not show what they hold."""
 SHORTEST: Final = 3
 """Shorter ids than that are not searched for in texts: they stand in every number."""
 
@@ -77,15 +78,13 @@ def landing_files(layout: Layout) -> Iterator[Path]:
 
 
 def left_in_texts(layout: Layout, users: Collection[str]) -> list[str]:
-    """Other files below the root that have one of the ids in them as a whole word; each is left as it is."""
-    words = [re.escape(user.encode("utf-8", "surrogatepass")) for user in users if len(user) >= SHORTEST]
-    if not words:
-        return []
-    pattern = re.compile(rb"(?<![\w-])(?:" + b"|".join(words) + rb")(?![\w-])")
+    """Other files below the root that name one of the users in a row, or in a text as a whole word; each is left."""
     tops = [path for path in sorted(layout.root.iterdir()) if path.name not in TYPED]
-    paths = [path for top in tops for path in (sorted(top.rglob("*")) if top.is_dir() else [top])]
-    return [
-        str(path)
-        for path in paths
-        if path.is_file() and path.suffix not in PACKED and pattern.search(path.read_bytes())
-    ]
+    paths = [path for top in tops for path in (sorted(top.rglob("*")) if top.is_dir() else [top]) if path.is_file()]
+    packed = {path for path in paths if path.name.endswith(PACKED)}
+    found = [path for path in sorted(packed) if take_rows(path, users, is_dry=True)]
+    words = [re.escape(user.encode("utf-8", "surrogatepass")) for user in users if len(user) >= SHORTEST]
+    if words:
+        pattern = re.compile(rb"(?<![\w-])(?:" + b"|".join(words) + rb")(?![\w-])")
+        found += [path for path in paths if path not in packed and pattern.search(path.read_bytes())]
+    return [str(path) for path in found]

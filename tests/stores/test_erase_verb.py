@@ -175,10 +175,11 @@ def test_it_is_not_called_done_while_a_file_names_the_user(root: Path, larder: L
     (root / "logs").mkdir()
     (root / "logs" / "web.log").write_text(f"GET /v1/users/{ANN}/lists/home\nGET /v1/users/{ANN}0/lists/home\n")
     (root / "logs" / "other.log").write_text(f"GET /v1/users/{ANN}0/lists/home\n")
+    pq.write_table(pa.table({"user_id": ["x", ANN], "n": [1, 2]}), root / "logs" / "sends.parquet", compression="zstd")
     code, told = larder("erase", ANN, "--reason", "ticket 7")
     assert (code, told["details"]["is_done"]) == (3, False)
-    assert (told["rows"]["left_landing_files"], told["rows"]["left_other_files"]) == (3, 1)
-    assert told["details"]["left_other_files"].strip().endswith("web.log")
+    assert (told["rows"]["left_landing_files"], told["rows"]["left_other_files"]) == (3, 2)
+    assert [Path(line).name for line in told["details"]["left_other_files"].split()] == ["sends.parquet", "web.log"]
     assert {path.split("/")[0] for path in naming(root, ANN)} == {"landing", "logs"}
 
 
