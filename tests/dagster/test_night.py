@@ -139,3 +139,16 @@ def test_a_full_disk_is_not_retried(kitchen: Any, settings: Settings) -> None:
     with pytest.raises(Exception, match="The disk is full"):
         night(settings)
     assert kitchen.ran.count("build_features") == 1
+
+
+def test_a_wrong_outcomes_feed_keeps_no_list_back(kitchen: Any, settings: Settings) -> None:
+    """The night tells of it by name, and the lists are published and flipped all the same."""
+
+    def refuse() -> None:
+        raise InputMissing("Column mood is not one of the feed.", where="landing/outcomes", todo="Land it again.")
+
+    kitchen.behaviour["ingest_outcomes"] = refuse
+    with pytest.raises(InputMissing, match="mood"):
+        night(settings)
+    assert {"flip_pointer", "write_digest"} <= set(kitchen.ran)
+    assert "report_outcomes" not in kitchen.ran
