@@ -17,6 +17,8 @@ from contracts.layout import Layout
 from contracts.tables import Table
 from jobs import lake
 from jobs.evaluation.point_in_time import features_in_time
+from jobs.ingest.flag_users import KIND
+from models import artifact
 from models.histories import DayRows, Users, empty_pairs, fold, to_columns
 
 EARLY, LATE = dt.date(2026, 1, 31), dt.date(2026, 2, 28)
@@ -180,3 +182,15 @@ def test_items_of_an_older_date_are_not_judged(shop: Shop, tmp_path: Path) -> No
     """Erased users are in its counts and no longer in the day rows."""
     shop.items[EARLY]["buyers"][0] += 1
     assert shop.gate(tmp_path).level == "green"
+
+
+def test_flagged_users_make_no_item_popular(shop: Shop, tmp_path: Path) -> None:
+    """Items counted without the flagged user are those of the date; counted with them they are red."""
+    counted_with = shop.items[LATE]
+    shop.items[LATE] = _items([p for p in shop.purchases if p["user_idx"] != 2], LATE)
+    for root in ("without", "with"):
+        folder = Layout(tmp_path / root).artifact(KIND, LATE)
+        artifact.save(folder, arrays={"user_idx": np.array([2], dtype=np.int32)}, texts={}, about={})
+    assert shop.gate(tmp_path / "without").level == "green"
+    shop.items[LATE] = counted_with
+    assert shop.gate(tmp_path / "with").level == "red"
