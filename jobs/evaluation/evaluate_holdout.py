@@ -129,8 +129,8 @@ def _measure(
     windows.stage(spark, settings, layout, known, anew=False)
     truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
     costs = costs_of(spark)
-    users = _with_candidates(spark, settings, truth, costs, known=known).persist(StorageLevel.MEMORY_AND_DISK)
-    ranked = _ranked(spark, settings, users, known=known, as_of=as_of).persist(StorageLevel.MEMORY_AND_DISK)
+    users = with_candidates_of(spark, settings, truth, costs, known=known).persist(StorageLevel.MEMORY_AND_DISK)
+    ranked = ranked_unseen(spark, settings, users, known=known, as_of=as_of).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         shelf = shelve(spark, settings, ranked, as_of=known, folder=layout.artifact("holdout_shelf", as_of))
         lists = list_frame(spark, settings, ranked, shelf, as_of=known)
@@ -150,7 +150,7 @@ def _measure(
     return measured, found
 
 
-def _with_candidates(
+def with_candidates_of(
     spark: SparkSession, settings: Settings, truth: DataFrame, costs: Accumulator[dict[str, float]], *, known: dt.date
 ) -> DataFrame:
     """The users of `truth` alone with their candidates, so that the cost does not grow with the shop."""
@@ -160,7 +160,9 @@ def _with_candidates(
     return with_candidates(users, candidates_of(users, kitchen_of(spark, settings, layout, known), costs))
 
 
-def _ranked(spark: SparkSession, settings: Settings, users: DataFrame, *, known: dt.date, as_of: dt.date) -> DataFrame:
+def ranked_unseen(
+    spark: SparkSession, settings: Settings, users: DataFrame, *, known: dt.date, as_of: dt.date
+) -> DataFrame:
     """Rows like `ranked` by the ranker of `as_of` that never saw the window."""
     layout = layout_of(settings)
     folder = layout.artifact("ranker", as_of)

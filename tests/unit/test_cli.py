@@ -19,7 +19,7 @@ VERBS = (
     "night", "ingest", "interactions", "features", "train-als", "train-neighbours", "candidates", "train-ranker",
     "rank", "rerank", "evaluate", "gates", "publish", "flip", "lookup", "lists", "digest", "backtest", "import",
     "make-shop", "status", "rollback", "release", "doctor", "demo", "serve", "overlay", "rollout", "diff", "changes",
-    "parity", "rules",
+    "parity", "rules", "objectives",
 )  # fmt: skip
 
 
