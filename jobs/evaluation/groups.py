@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts import tables
+from contracts.errors import InputInvalid
 from contracts.layout import Layout
 from contracts.settings import Segments
 from features.catalogue import ALL_USERS
@@ -67,12 +68,23 @@ def user_groups(users: pa.Table, wanted: Segments) -> dict[str, dict[str, Bool]]
 
 
 def with_columns(layout: Layout, users: pa.Table, columns: tuple[str, ...], as_of: dt.date) -> pa.Table:
-    """The users with a text column for each of the shop's `columns`, as the catalogue of the date has them."""
+    """The users with a text column for each of the shop's `columns`, as the catalogue of the date has them.
+
+    Raises:
+        InputInvalid: the users that the shop lists have no such column.
+    """
     if not columns:
         return users
     wanted = users["user_idx"].to_pylist()
     of_user = _catalogue_rows(layout, tables.USERS, as_of, "user_idx", "attributes", wanted)
     attributes = [dict(of_user.get(user) or ()) for user in wanted]
+    there = set().union(*attributes)
+    if there and (absent := [name for name in columns if name not in there]):
+        raise InputInvalid(
+            f"The shop's users have no column {', '.join(absent)}; they have {', '.join(sorted(there))}.",
+            where=str(layout.table(tables.USERS)),
+            todo="Correct segments.columns in the settings, or land the column.",
+        )
     for name in columns:
         users = users.append_column(name, pa.array([known.get(name) for known in attributes], pa.string()))
     return users

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import datetime as dt
+from pathlib import Path
+
+import deltalake
 import numpy as np
 import pyarrow as pa
+import pytest
 
+from contracts import tables
+from contracts.errors import InputInvalid
+from contracts.layout import Layout
 from contracts.settings import Evaluation, Segments, Settings
-from jobs.evaluation.groups import largest, user_groups
+from jobs import lake
+from jobs.evaluation.groups import largest, user_groups, with_columns
 from jobs.evaluation.measure import plan_of, segment_rows
 from jobs.kernels import measuring
 from models.measures import FULL, MINUS, OURS, Key
@@ -61,3 +70,34 @@ def test_a_segment_has_means_of_its_users_alone() -> None:
     mean, n_users = found[f"{MINUS}personal_then_popular", "segment:UK"]
     assert (round(mean, 12), n_users) == (0.2, 2)
     assert found[OURS, "users:heavy"] == (0.0, 1)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """A catalogue of two users, of whom one has an age, as of two dates."""
+    made = Layout(tmp_path)
+    lake.create(made, tables.USERS)
+    path = str(made.table(tables.USERS))
+    schema = pa.schema(deltalake.DeltaTable(path).schema().to_arrow())
+    for day, age in ((dt.date(2026, 1, 1), "young"), (dt.date(2026, 2, 1), "old")):
+        rows = [
+            {"as_of": day, "user_idx": user, "user_id": f"u{user}", "segment": "all", "attributes": [("age", value)]}
+            for user, value in ((1, age), (2, None))
+        ]
+        deltalake.write_deltalake(path, pa.Table.from_pylist(rows, schema=schema), mode="append")
+    return made
+
+
+def test_columns_are_those_of_the_catalogue_of_the_date(layout: Layout) -> None:
+    """The newest catalogue no later than the date; before the first one the oldest; a user not in it has no value."""
+    users = pa.table({"user_idx": pa.array([2, 1, 7], pa.int32())})
+    for day, age in ((dt.date(2026, 1, 20), "young"), (dt.date(2026, 3, 1), "old"), (dt.date(2025, 1, 1), "young")):
+        assert with_columns(layout, users, ("age",), day)["age"].to_pylist() == [None, age, None]
+    assert with_columns(layout, users, (), dt.date(2026, 3, 1)) is users
+
+
+def test_a_column_that_the_shop_does_not_have_is_an_error(layout: Layout) -> None:
+    """It names those that are there: no group is made of nothing."""
+    users = pa.table({"user_idx": pa.array([1], pa.int32())})
+    with pytest.raises(InputInvalid, match="The shop's users have no column country; they have age"):
+        with_columns(layout, users, ("age", "country"), dt.date(2026, 3, 1))
