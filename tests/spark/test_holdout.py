@@ -74,13 +74,21 @@ def test_lists_stand_beside_the_user_they_belong_to(spark: SparkSession) -> None
     """Each placement has its column; a user without a list has a null, and other users' lists are left out."""
     truth = spark.createDataFrame([(1,), (4,)], "user_idx int")
     lists = spark.createDataFrame(
-        [("home", 1, [5, 3]), ("discover", 1, [8]), ("home", 4, [2]), ("home", 9, [1])],
-        "placement string, user_idx int, item_idx array<int>",
+        [
+            ("home", 1, [5, 3], [2.0, 1.0]),
+            ("discover", 1, [8], [3.0]),
+            ("home", 4, [2], [4.0]),
+            ("home", 9, [1], [5.0]),
+        ],
+        "placement string, user_idx int, item_idx array<int>, scores array<float>",
     )
     plan = Plan((("home", True), ("discover", False)), ("own",), 10)
     at_home = lists.where("placement = 'home'")
     rows = measuring.with_lists(truth, plan, lists, at_home).orderBy("user_idx").collect()
-    assert [tuple(row) for row in rows] == [(1, [5, 3], [8], [5, 3], None), (4, [2], None, [2], None)]
+    assert [tuple(row) for row in rows] == [
+        (1, [5, 3], [8], [5, 3], None, [2.0, 1.0], None),
+        (4, [2], None, [2], None, [4.0], None),
+    ]
     rows = measuring.with_lists(truth, plan, lists, at_home, at_home).orderBy("user_idx").collect()
     assert [row["earlier_0"] for row in rows] == [[5, 3], [2]]
 
