@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -108,16 +107,16 @@ def list_frame(
     return made.join(known.select("user_idx", "user_id", "segment"), "user_idx")
 
 
-def _objectives(kitchen: Kitchen, shelf: ShelfFolder, settings: Settings) -> dict[str, Any]:
+def _objectives(kitchen: Kitchen, shelf: ShelfFolder, settings: Settings) -> dict[str, str]:
     """The weights in force by placement, and the objectives that the shop has no data for."""
-    catalogue = kitchen.catalogue()
-    weights, absent = {}, set()
+    catalogue, told, absent = kitchen.catalogue(), [], set()
     for name, placement in settings.placements.items():
-        weights[name] = {key: round(share, 4) for key, share in shelf.aims(catalogue, name, placement).weights.items()}
+        weights = shelf.aims(catalogue, name, placement).weights
+        told.append(f"{name}: " + ", ".join(f"{key} {share:.2f}" for key, share in weights.items()))
         wanted = settings.objectives.weights(placement.objectives)
-        absent |= {key for key, weight in wanted.items() if weight and key not in weights[name]}
-    notes = [f"No item has a {key}: its weight goes to the other objectives." for key in sorted(absent)]
-    return {"objectives": weights, "notes": notes}
+        absent |= {key for key, weight in wanted.items() if weight and key not in weights}
+    missing = {"objectives_left_out": f"{', '.join(sorted(absent))}: the shop has no data, the others take the weight"}
+    return {"objectives": "; ".join(told), **(missing if absent else {})}
 
 
 def fallback_rows(
