@@ -80,7 +80,8 @@ class Fairness(Section, frozen=True):
     Attributes:
         max_gap: between the best and the worst group, in NDCG at k and in AUC.
         min_users: a group with fewer is not compared.
-        holds: whether a gap that is beyond the limit with its whole interval holds the night; else it is yellow.
+        holds: whether a red gap between the groups of `segments.columns` holds the night; else it is yellow.
+        segment_holds: the same for the segment, which shops often draw by behaviour: who buys more is foreseen better.
         max_groups: item groups of one kind told, by recent buyers.
         price_bands: groups of items by price, equally many each.
     """
@@ -88,6 +89,7 @@ class Fairness(Section, frozen=True):
     max_gap: Share = 0.02
     min_users: Positive = 100
     holds: bool = True
+    segment_holds: bool = False
     max_groups: Positive = 12
     price_bands: Positive = 5
 

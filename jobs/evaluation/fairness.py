@@ -30,7 +30,7 @@ ITEM_KINDS: Final = ("brand", "category")
 PRICE: Final = "price_band"
 AUC: Final = "auc"
 NO_GROUPS: Final = frozenset({groups.UNKNOWN, ALL_USERS})
-_WORST_FIRST: Final = ("red", "yellow", "green", NOT_ENOUGH)
+_WORST_FIRST: Final = ("red", "yellow", "green")
 
 
 def fairness_rows(measured: Measured, settings: Settings) -> list[Row]:
@@ -44,8 +44,8 @@ def fairness_rows(measured: Measured, settings: Settings) -> list[Row]:
 def fairness_gates(rows: Iterable[Row], settings: Settings) -> list[Gate]:
     """A gate a placement and metric: the worst gap of any kind of groups.
 
-    Yellow where the gap is beyond the limit; red where its whole interval is, if red may hold; green with a note where
-    no two groups have enough users.
+    Yellow where the gap is beyond the limit; red where its whole interval is, if that kind may hold the night; green
+    with a note where no two groups have enough users.
     """
     wanted, gaps = settings.gates.fairness, [row for row in rows if row["verdict"] is not None]
     made = []
@@ -53,7 +53,7 @@ def fairness_gates(rows: Iterable[Row], settings: Settings) -> list[Gate]:
         for metric in _metrics(settings):
             found = [row for row in gaps if (row["placement"], row["metric"]) == (placement, metric)]
             if found:
-                made.append(_gate(min(found, key=_severity), wanted))
+                made.append(min((_gate(row, wanted) for row in found), key=_severity))
     return made
 
 
@@ -78,8 +78,9 @@ def section(rows: Iterable[Row]) -> Section:
     )
 
 
-def _severity(row: Row) -> tuple[int, float, str]:
-    return _WORST_FIRST.index(row["verdict"]), -(row["value"] or 0), row["kind"]
+def _severity(gate: Gate) -> tuple[int, bool, float]:
+    """Red first; of equal ones the measured, then the greater gap; of those the first."""
+    return _WORST_FIRST.index(gate.level), gate.value is None, -(gate.value or 0.0)
 
 
 def _metrics(settings: Settings) -> tuple[str, str]:
@@ -170,8 +171,9 @@ def _item_groups(
 
 
 def _gate(row: Row, wanted: Fairness) -> Gate:
+    holds = wanted.segment_holds if row["kind"] == groups.SEGMENT else wanted.holds
     level: Level = "green" if row["verdict"] == NOT_ENOUGH else row["verdict"]
-    if level == "red" and not wanted.holds:
+    if level == "red" and not holds:
         level = "yellow"
     if row["verdict"] == NOT_ENOUGH:
         note = f"not enough data: no two groups of {row['kind']} have {wanted.min_users} users"
@@ -184,7 +186,7 @@ def _gate(row: Row, wanted: Fairness) -> Gate:
         name=f"fairness_{row['metric']}",
         placement=row["placement"],
         value=row["value"],
-        limit=wanted.max_gap if wanted.holds else None,
+        limit=wanted.max_gap if holds else None,
         warns_at=wanted.max_gap,
         level=level,
         note=note,

@@ -123,10 +123,14 @@ def test_the_worst_gap_of_a_placement_and_metric_is_judged() -> None:
 
 
 def test_red_holds_only_where_it_may() -> None:
-    """With `holds` off a gap beyond chance warns."""
-    rows = [_gap("segment", 0.2, "red")]
-    assert _levels(fairness_gates(rows, _settings())) == {"fairness_auc": "red"}
-    assert _levels(fairness_gates(rows, _settings(fairness=Fairness(holds=False)))) == {"fairness_auc": "yellow"}
+    """A column that the settings name holds, unless `holds` is off; the segment warns, unless `segment_holds` is on."""
+    age, segment = [_gap("age", 0.2, "red")], [_gap("segment", 0.4, "red")]
+    assert _levels(fairness_gates(age, _settings())) == {"fairness_auc": "red"}
+    assert _levels(fairness_gates(age, _settings(fairness=Fairness(holds=False)))) == {"fairness_auc": "yellow"}
+    assert _levels(fairness_gates(segment, _settings())) == {"fairness_auc": "yellow"}
+    assert _levels(fairness_gates(segment, _settings(fairness=Fairness(segment_holds=True)))) == {"fairness_auc": "red"}
+    (gate,) = fairness_gates([*segment, *age], _settings())
+    assert (gate.level, gate.value) == ("red", 0.2)
 
 
 def test_too_few_users_are_no_verdict() -> None:
