@@ -88,6 +88,7 @@ def _user_numbers(users: Users, pairs: Pairs) -> dict[str, pa.Array]:
         "exploration_rate": n_items / lines,
         "mean_price": total(pairs.amounts) / np.maximum(total(pairs.quantities), 1),
         "recent_activity": total(pairs.decayed_30),
+        "line_quantity": total(pairs.quantities) / lines,
     }
     made = {name: pa.array(values.astype(np.float32)) for name, values in numbers.items()}
     return {**made, "segment": pa.array(["all"] * len(baskets))}

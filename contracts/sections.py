@@ -12,10 +12,12 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Ladder = tuple[Share, Share]
 """Where a gate becomes yellow, and where red."""
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
+Loss = Literal["lambdarank", "binary"]
 Role = Literal["view", "click", "cart", "purchase", "cancellation", "ignore"]
 
 SOURCE_NAMES: Final = (
-    "own", "als", "als_long", "covisit", "content", "category", "popular", "segment", "trend", "arrivals",
+    "own", "als", "als_long", "covisit", "last_basket", "content", "category", "popular", "segment", "trend",
+    "arrivals",
 )  # fmt: skip
 
 
@@ -130,19 +132,23 @@ class Ranker(Section, frozen=True):
         windows: past windows trained on.
         window_days: length of the window that follows each cut.
         stride_days: days between two cuts.
+        windows_at_once: windows made side by side; each needs the memory of a factorization on the driver.
         year_ago: adds the window that follows this day a year ago, where the history reaches back so far.
         grid_days: cuts lie on multiples of so many days, so that nights share them.
         negative_share: share of the unbought candidates kept, uniformly over own and new items.
         max_examples: rows trained on; windows are thinned by user to fit.
+        losses: what the ranker of a placement minimises; of several the scores are added. Others take lambdarank.
     """
 
     windows: Positive = 4
     window_days: Positive = 28
     stride_days: Positive = 28
+    windows_at_once: Positive = 2
     year_ago: bool = True
     grid_days: Positive = 7
     negative_share: Share = 0.2
     max_examples: Positive = 2_000_000
+    losses: dict[str, Annotated[tuple[Loss, ...], msgspec.Meta(min_length=1)]] = {}
     n_estimators: Positive = 130
     learning_rate: PositiveFloat = 0.08
     num_leaves: Positive = 31

@@ -32,6 +32,7 @@ from contracts.sections import (
     Evaluation,
     EventType,
     Ingest,
+    Loss,
     Ranker,
     Role,
     Section,
@@ -56,6 +57,7 @@ __all__ = [
     "Fairness",
     "Gates",
     "Ingest",
+    "Loss",
     "Mail",
     "Objectives",
     "Outcomes",
@@ -112,6 +114,8 @@ class Settings(Section, frozen=True):
         if unknown:
             raise ValueError(f"candidates.sources has unknown names {unknown}; known are {list(SOURCE_NAMES)}")
         check_references(self.evaluation.references)
+        if absent := [name for name in self.ranker.losses if name not in self.placements]:
+            raise ValueError(f"ranker.losses has {absent}; known are {list(self.placements)}")
         if not any(kind.role == "purchase" for kind in self.shop.event_types.values()):
             raise ValueError("shop.event_types needs at least one type with the role purchase")
         if strange := [name for name in self.gates.thresholds.placements if name not in self.placements]:

@@ -35,6 +35,7 @@ TEXTS: Final = {
     "als": Text("shoppers with your taste buy this"),
     "als_long": Text("shoppers with your taste buy this"),
     "covisit": Text("often bought with what you buy", "because you bought ", "anchor"),
+    "last_basket": Text("goes with your last purchase", "goes with ", "anchor", " of your last purchase"),
     "content": Text("similar to what you buy", "similar to ", "anchor"),
     "category": Text("from a category that you buy", "from ", "category", ", which you buy"),
     "popular": Text(POPULAR),

@@ -28,7 +28,10 @@ def item_features(sums: DataFrame, interactions: DataFrame, items: DataFrame, *,
     prices = _prices(interactions, as_of)
     season = _last_year(interactions, as_of)
     joined = items.join(sums, "item_idx", "left").join(prices, "item_idx", "left").join(season, "item_idx", "left")
-    counts = ["buyers", "buyers_7", "buyers_14", "buyers_28", "buyers_84", "buyers_last_year", "repeaters"]
+    counts = [
+        "buyers", "buyers_7", "buyers_14", "buyers_28", "buyers_84", "first_buyers_7", "first_buyers_28",
+        "buyers_last_year", "repeaters",
+    ]  # fmt: skip
     filled = joined.fillna(0, subset=counts)
     offered = F.datediff("first_seen", F.lit(EPOCH))
     return filled.select(
@@ -39,6 +42,7 @@ def item_features(sums: DataFrame, interactions: DataFrame, items: DataFrame, *,
         (F.lit(today) - F.least("first_day", offered)).cast("float").alias("age_days"),
         F.coalesce("recent_price", "price_ever").cast("float").alias("price"),
         F.try_divide("recent_price", "earlier_price").cast("float").alias("price_change"),
+        F.col("line_quantity").cast("float").alias("line_quantity"),
         F.coalesce(F.col("is_available") & F.col("is_recommendable"), F.lit(False)).alias("is_recommendable"),
     )
 
@@ -55,6 +59,7 @@ def _prices(interactions: DataFrame, as_of: dt.date) -> DataFrame:
             "earlier_price"
         ),
         (F.sum("amount") / F.sum("quantity")).alias("price_ever"),
+        (F.sum("quantity") / F.sum("n_purchases")).alias("line_quantity"),
     )
 
 

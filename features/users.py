@@ -33,6 +33,7 @@ def user_features(histories: DataFrame, users: DataFrame, *, as_of: dt.date) -> 
         F.try_divide(bought, lines).cast("float").alias("exploration_rate"),
         F.when(_total("quantities") > 0, _total("amounts") / _total("quantities")).cast("float").alias("mean_price"),
         _total("decayed_30").cast("float").alias("recent_activity"),
+        F.when(_total("quantities") > 0, _total("quantities") / lines).cast("float").alias("line_quantity"),
     )
     return rows.join(users.select("user_idx", "segment"), "user_idx", "left").fillna({"segment": "all"})
 

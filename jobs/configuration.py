@@ -25,10 +25,15 @@ def configured(environment: Mapping[str, str], *, config: Path | None = None, ro
     Raises:
         SettingsError: unreadable file, unknown key, wrong type or value out of range.
     """
-    named = environment.get(CONFIG)
-    file = config or (Path(named) if named else _found(root or environment.get("LARDER_ROOT")))
+    file = file_of(environment, config=config, root=root)
     ours = {name: value for name, value in environment.items() if name not in (CONFIG, FIRST_DAY)}
     return contract.load(file, ours, root=root)
+
+
+def file_of(environment: Mapping[str, str], *, config: Path | None = None, root: str | None = None) -> Path | None:
+    """The settings file that `configured` reads; None where there is none."""
+    named = environment.get(CONFIG)
+    return config or (Path(named) if named else _found(root or environment.get("LARDER_ROOT")))
 
 
 def _found(root: str | None) -> Path | None:

@@ -7,7 +7,11 @@ read starts no Spark job of its own; Spark then opens just those Parquet files. 
 from __future__ import annotations
 
 import datetime as dt
+import threading
+from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -15,6 +19,8 @@ from pyspark.sql import functions as F
 from contracts.layout import Layout
 from contracts.tables import Table
 from jobs import lake
+
+_WRITING: Final[defaultdict[Path, threading.Lock]] = defaultdict(threading.Lock)
 
 
 def read(
@@ -75,7 +81,8 @@ def replace(
         last: last date replaced.
         days: only these dates of the range; none for all of them.
     """
-    lake.create(layout, table)
+    with _WRITING[layout.table(table)]:
+        lake.create(layout, table)
     typed = _typed(rows, table)
     if table.is_ranged:
         typed = _in_files_by_date(typed, table, first, last).sortWithinPartitions(*table.partition, *table.key)
@@ -91,7 +98,8 @@ def replace_as_of(layout: Layout, table: Table, rows: DataFrame, as_of: dt.date)
 
 def append(layout: Layout, table: Table, rows: DataFrame) -> int:
     """Appends `rows`; returns rows written."""
-    lake.create(layout, table)
+    with _WRITING[layout.table(table)]:
+        lake.create(layout, table)
     return _commit(layout, table, _typed(rows, table), mode="append")
 
 
@@ -101,9 +109,11 @@ def dates_between(first: dt.date, last: dt.date) -> Sequence[dt.date]:
 
 
 def _commit(layout: Layout, table: Table, rows: DataFrame, *, mode: str, **options: str) -> int:
-    before = lake.version(layout, table)
-    rows.write.format("delta").mode(mode).options(**options).save(str(layout.table(table)))
-    return lake.rows_written(layout, table, after=before)
+    # One writer a table in this process: the last commit is then the one whose rows are counted.
+    with _WRITING[layout.table(table)]:
+        before = lake.version(layout, table)
+        rows.write.format("delta").mode(mode).options(**options).save(str(layout.table(table)))
+        return lake.rows_written(layout, table, after=before)
 
 
 def _in_files_by_date(rows: DataFrame, table: Table, first: dt.date, last: dt.date) -> DataFrame:

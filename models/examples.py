@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from models.candidates import CandidateBlock
-from models.ragged import AnyArray, Bool, lists, offsets_of, to_bytes, to_lists
-from models.ranker import is_sampled
+from models.ragged import AnyArray, Bool, from_bytes, lists, offsets_of, to_bytes, to_lists
+from models.ranker import Examples, is_sampled
 from models.sources.base import is_new
 from models.user_block import UserBlock, find
 
@@ -57,3 +57,20 @@ def to_columns(labelled: Labelled, features: AnyArray, n_users: int) -> dict[str
         "is_new": to_lists(offsets, labelled.is_new, pa.bool_()),
         "features": to_bytes(offsets, features),
     }
+
+
+def shown(table: pa.Table, *, repeats: bool) -> Examples:
+    """The rows that a placement may show, of users who bought one of them; none where nobody did.
+
+    Args:
+        table: `labels`, `is_new` and `features` of the table `examples`, one row a user and window.
+        repeats: whether items bought before count.
+    """
+    offsets, labels = lists(table["labels"])
+    features = from_bytes(table["features"], np.float32).reshape(len(labels), -1)
+    rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    usable = np.ones(len(labels), dtype=bool) if repeats else lists(table["is_new"])[1].astype(bool)
+    bought = np.bincount(rows[usable], weights=labels[usable], minlength=len(offsets) - 1)
+    kept = usable & (bought[rows] > 0)
+    groups = np.bincount(rows[kept], minlength=len(offsets) - 1)
+    return Examples(features=features[kept], labels=labels[kept], groups=groups[groups > 0])

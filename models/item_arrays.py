@@ -13,8 +13,8 @@ from models import artifact
 from models.ragged import AnyArray, Bool, Float32, Int32
 
 NUMBERS: Final = (
-    "buyers", "buyers_7", "buyers_14", "buyers_28", "buyers_84", "buyers_last_year", "repeat_rate", "repeat_gap_days",
-    "age_days", "price", "price_change",
+    "buyers", "buyers_7", "buyers_14", "buyers_28", "buyers_84", "first_buyers_7", "first_buyers_28",
+    "buyers_last_year", "repeat_rate", "repeat_gap_days", "age_days", "price", "price_change", "line_quantity",
 )  # fmt: skip
 CODES: Final = ("category", "department", "brand")
 

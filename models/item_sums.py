@@ -10,7 +10,8 @@ import pyarrow as pa
 from models.histories import Pairs
 
 WINDOWS_DAYS: Final = {"buyers_7": 7, "buyers_14": 14, "buyers_28": 28, "buyers_84": 84}
-NAMES: Final = ("buyers", *WINDOWS_DAYS, "repeaters", "gaps", "span_days", "first_day")
+FIRST_DAYS: Final = {"first_buyers_7": 7, "first_buyers_28": 28}
+NAMES: Final = ("buyers", *WINDOWS_DAYS, *FIRST_DAYS, "repeaters", "gaps", "span_days", "first_day")
 _NO_DAY: Final = np.iinfo(np.int64).max
 
 
@@ -35,6 +36,8 @@ class Totals:
         }
         for name, days in WINDOWS_DAYS.items():
             weights[name] = today - bought.last_days < days
+        for name, days in FIRST_DAYS.items():
+            weights[name] = today - bought.first_days < days
         for name, values in weights.items():
             counted = np.bincount(bought.item_idx, weights=values, minlength=size)
             self._sums[name] += counted.astype(np.int64)

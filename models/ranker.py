@@ -1,21 +1,22 @@
-"""The ranker: LightGBM lambdarank, one booster a placement."""
+"""The ranker: LightGBM, one booster a placement, of one loss or several."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import lightgbm as lgb
 import numpy as np
 
 from contracts.errors import VocabularyMismatch
-from contracts.settings import Ranker
-from models import artifact, calibration, tree_tables
+from contracts.settings import Loss, Ranker
+from models import artifact, blending, calibration, tree_tables
 from models.calibration import Calibration
 from models.ragged import AnyArray, Float32, Int64
 from models.tree_tables import BoosterUnfit, TreeTables
 
+SPREAD_ROWS: Final = 100_000
 _HASH_SCALE = float(2**64)
 
 
@@ -34,10 +35,45 @@ class Examples:
     groups: Int64
 
 
-def fit(examples: Examples, names: tuple[str, ...], settings: Ranker, *, seed: int, threads: int) -> str:
-    """A lambdarank model as LightGBM's text; the same examples, seed and threads give the same text."""
-    parameters: dict[str, Any] = {
-        "objective": "lambdarank",
+def fit(
+    examples: Examples,
+    names: tuple[str, ...],
+    settings: Ranker,
+    *,
+    losses: tuple[Loss, ...] = ("lambdarank",),
+    seed: int,
+    threads: int,
+) -> str:
+    """A model as LightGBM's text; the same examples, seed and threads give the same text.
+
+    With several losses it is the sum of a model of each, every one divided by the spread of its own scores.
+
+    Args:
+        examples: what was shown and what was bought.
+        names: of the features, in the order of their columns.
+        settings: rounds, leaves and the rest.
+        losses: what is minimised, LightGBM's words.
+        seed: of the features drawn for each tree.
+        threads: of LightGBM.
+    """
+    data = lgb.Dataset(
+        examples.features, examples.labels, group=examples.groups, feature_name=list(names), free_raw_data=False
+    )
+    boosters = [
+        lgb.train(_parameters(settings, loss, seed, threads), data, num_boost_round=settings.n_estimators)
+        for loss in losses
+    ]
+    texts = [str(booster.model_to_string()) for booster in boosters]
+    if len(texts) == 1:
+        return texts[0]
+    sample = examples.features[:SPREAD_ROWS]
+    spreads = [float(np.std(predict(scorer(booster), sample))) for booster in boosters]
+    return blending.blend(texts, [1 / max(spread, 1e-9) for spread in spreads])
+
+
+def _parameters(settings: Ranker, loss: Loss, seed: int, threads: int) -> dict[str, Any]:
+    return {
+        "objective": loss,
         "learning_rate": settings.learning_rate,
         "num_leaves": settings.num_leaves,
         "min_data_in_leaf": settings.min_data_in_leaf,
@@ -50,11 +86,6 @@ def fit(examples: Examples, names: tuple[str, ...], settings: Ranker, *, seed: i
         "num_threads": threads,
         "verbosity": -1,
     }
-    data = lgb.Dataset(
-        examples.features, examples.labels, group=examples.groups, feature_name=list(names), free_raw_data=True
-    )
-    booster = lgb.train(parameters, data, num_boost_round=settings.n_estimators)
-    return str(booster.model_to_string())
 
 
 def save(

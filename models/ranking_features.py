@@ -11,12 +11,12 @@ from models.item_arrays import CODES, NUMBERS, ItemArrays
 from models.ragged import AnyArray, Float32, Int64
 from models.user_block import USER_NUMBERS, UserBlock
 
-_ITEM_TRENDS: Final = ("trend_week", "trend_month", "trend_year")
+_ITEM_TRENDS: Final = ("trend_week", "trend_month", "trend_year", "first_buyer_share")
 _PAIR: Final = (
     "pair_baskets", "pair_decayed_14", "pair_decayed_30", "pair_decayed_60", "pair_decayed_180", "pair_decayed_baskets",
     "pair_weight", "pair_recency_days", "pair_age_days", "pair_recency_baskets", "pair_basket_rate", "pair_gap_baskets",
     "pair_overdue_baskets", "pair_gap_days", "pair_overdue_days", "pair_item_overdue_days", "pair_quantity",
-    "price_ratio", "user_overdue",
+    "price_ratio", "quantity_ratio", "user_overdue",
 )  # fmt: skip
 
 
@@ -68,7 +68,8 @@ def _trends(item: dict[str, Float32]) -> list[AnyArray]:
     week = (item["buyers_7"] * 4 + 3) / (item["buyers_28"] + 3)
     month = (item["buyers_28"] * 3 + 3) / (item["buyers_84"] + 3)
     year = (item["buyers_last_year"] + 3) / (item["buyers_28"] + 3)
-    return [week, month, year]
+    first_share = (item["first_buyers_28"] + 1) / (item["buyers_28"] + 2)
+    return [week, month, year, first_share]
 
 
 def _pair(block: UserBlock, rows: Int64, position: Int64, item: dict[str, Float32], today: int) -> list[AnyArray]:
@@ -105,6 +106,7 @@ def _pair(block: UserBlock, rows: Int64, position: Int64, item: dict[str, Float3
         spread(recency / np.maximum(item["repeat_gap_days"][own], 1), np.nan),
         spread(quantity, np.nan),
         np.log(np.maximum(item["price"], 1e-3) / np.maximum(block.numbers["mean_price"][rows], 1e-3)),
+        np.log(np.maximum(item["line_quantity"], 1e-3) / np.maximum(block.numbers["line_quantity"][rows], 1e-3)),
         block.numbers["recency_days"][rows] / np.maximum(user_gap, 1),
     ]
 

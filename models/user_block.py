@@ -14,7 +14,7 @@ from models.ragged import Bool, Float32, Int32, Int64
 
 USER_NUMBERS: Final = (
     "n_baskets", "n_items", "recency_days", "tenure_days", "basket_gap_days", "basket_size", "exploration_rate",
-    "mean_price", "recent_activity",
+    "mean_price", "recent_activity", "line_quantity",
 )  # fmt: skip
 
 

@@ -64,6 +64,13 @@ USER_FEATURES = Table(
             derived_from=(_H + "amounts", _H + "quantities"),
         ),
         Column("recent_activity", "float", "Item purchases halved every 30 days.", derived_from=(_H + "decayed_30",)),
+        Column(
+            "line_quantity",
+            "float",
+            "Mean units of an item in a basket.",
+            nullable=True,
+            derived_from=(_H + "quantities", _H + "baskets"),
+        ),
         Column("segment", "string", "Segment, for fallback and evaluation.", derived_from=("users.segment",)),
     ),
     key=("as_of", "user_idx"),
@@ -86,6 +93,13 @@ ITEM_FEATURES = Table(
         Column("buyers_14", "int", "The same, 14 days.", derived_from=(_H + "last_days",)),
         Column("buyers_28", "int", "The same, 28 days.", derived_from=(_H + "last_days",)),
         Column("buyers_84", "int", "The same, 84 days.", derived_from=(_H + "last_days",)),
+        Column(
+            "first_buyers_7",
+            "int",
+            "Users whose first purchase of it is at most 7 days old.",
+            derived_from=(_H + "first_days",),
+        ),
+        Column("first_buyers_28", "int", "The same, 28 days.", derived_from=(_H + "first_days",)),
         Column(
             "buyers_last_year",
             "int",
@@ -120,6 +134,13 @@ ITEM_FEATURES = Table(
             "Price of the last 28 days over the price of the 84 before; 1 is unchanged.",
             nullable=True,
             derived_from=("interactions.amount", "interactions.quantity"),
+        ),
+        Column(
+            "line_quantity",
+            "float",
+            "Mean units of one purchase.",
+            nullable=True,
+            derived_from=("interactions.quantity", "interactions.n_purchases"),
         ),
         Column(
             "is_recommendable",

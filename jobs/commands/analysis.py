@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
 
-from jobs.commands.invocation import Answer, Invocation, command
+from jobs.commands.invocation import Answer, AsOfOption, Invocation, command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +26,7 @@ def add_to(app: typer.Typer) -> None:
     """Registers the verbs."""
     command(app, "ledger", panel=PANEL)(ledger)
     command(app, "explain", panel=PANEL)(explain)
+    command(app, "tune", panel=PANEL)(tune)
 
 
 def ledger(invocation: Invocation, as_of: NewestOption = None) -> Answer:
@@ -83,3 +85,21 @@ def explain(
         show_explanation(console, made)
 
     return Answer(msgspec.to_builtins(made), show)
+
+
+def tune(
+    invocation: Invocation,
+    into: Annotated[Path, typer.Option("--into", metavar="FILE", help="The settings file that is written.")],
+    as_of: AsOfOption = None,
+    folds: Annotated[int, typer.Option("--folds", min=1, help="Newest stored windows predicted.")] = 2,
+) -> Answer:
+    """The ranker's settings that past windows choose, as a settings file; nothing after the date is looked at."""
+    from jobs.commands.tune_screen import show_choice, tell
+    from jobs.configuration import file_of
+    from jobs.training import tune_ranker
+
+    day, settings = invocation.day(as_of), invocation.settings()
+    base = file_of(invocation.environment, config=invocation.config, root=invocation.root)
+    report = tune_ranker.run(settings, as_of=day, folds=folds, into=into, base=base, told=tell)
+
+    return Answer(report.as_dict(), lambda console: show_choice(console, report))

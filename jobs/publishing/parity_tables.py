@@ -23,13 +23,13 @@ from models.parity.inputs import Person, Shop
 
 BLOCK_ROWS: Final = 1024
 NUMBERS: Final = (
-    "buyers", "buyers_7", "buyers_14", "buyers_28", "buyers_84", "buyers_last_year", "repeat_rate", "repeat_gap_days",
-    "age_days", "price", "price_change",
+    "buyers", "buyers_7", "buyers_14", "buyers_28", "buyers_84", "first_buyers_7", "first_buyers_28",
+    "buyers_last_year", "repeat_rate", "repeat_gap_days", "age_days", "price", "price_change", "line_quantity",
 )  # fmt: skip
 TEXTS: Final = ("category", "department", "brand")
 USER_NUMBERS: Final = (
     "n_items", "recency_days", "tenure_days", "basket_gap_days", "basket_size", "exploration_rate", "mean_price",
-    "recent_activity",
+    "recent_activity", "line_quantity",
 )  # fmt: skip
 PAIRS: Final = (
     "item_idx", "baskets", "first_days", "last_days", "first_baskets", "last_baskets", "quantities", "decayed_14",

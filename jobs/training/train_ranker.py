@@ -6,7 +6,6 @@ import datetime as dt
 import time
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -22,8 +21,8 @@ from jobs.paths import layout_of
 from jobs.session import cores
 from jobs.training import windows
 from jobs.training.calibrate import Row, calibrations
+from models import examples as example_rows
 from models import ranker, ranking_features
-from models.ragged import from_bytes, lists
 from models.ranker import Examples
 
 VARIANTS: Final = ("night", "holdout")
@@ -42,7 +41,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     started = time.perf_counter()
     layout = layout_of(settings)
     cuts = window_cuts(settings, as_of)
-    made = [cut for cut in reversed(cuts) if windows.prepare(spark, settings, layout, cut)]
+    made = windows.prepare_all(spark, settings, layout, cuts)
     boosters, counts = _boosters(spark, settings, layout, cuts, as_of)
     facts = {
         "as_of": as_of.isoformat(),
@@ -97,7 +96,7 @@ def _boosters(
         table = _load(spark, settings, layout, chosen, as_of)
         for placement, wanted in settings.placements.items():
             examples = _examples(table, repeats=wanted.repeats and settings.shop.repeats)
-            boosters[f"{variant}-{placement}"] = _fit(examples, settings)
+            boosters[f"{variant}-{placement}"] = _fit(examples, settings, placement)
             counts[f"{variant}_{placement}_examples"] = len(examples.labels)
     return boosters, counts
 
@@ -126,23 +125,18 @@ def _load(spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt
 
 
 def _examples(table: pa.Table, *, repeats: bool) -> Examples:
-    """The rows a placement may show, of users with a bought and an unbought one among them."""
-    offsets, labels = lists(table["labels"])
-    features = from_bytes(table["features"], np.float32).reshape(len(labels), -1)
-    rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    usable = np.ones(len(labels), dtype=bool) if repeats else lists(table["is_new"])[1].astype(bool)
-    bought = np.bincount(rows[usable], weights=labels[usable], minlength=len(offsets) - 1)
-    kept = usable & (bought[rows] > 0)
-    groups = np.bincount(rows[kept], minlength=len(offsets) - 1)
-    if not kept.any():
+    made = example_rows.shown(table, repeats=repeats)
+    if not len(made.groups):
         raise InputInvalid(
             "No user bought an item that a placement may show.",
             where="placements",
             todo="Remove the placement without repeats, or give candidates.per_source a higher number.",
         )
-    return Examples(features=features[kept], labels=labels[kept], groups=groups[groups > 0])
+    return made
 
 
-def _fit(examples: Examples, settings: Settings) -> str:
+def _fit(examples: Examples, settings: Settings, placement: str) -> str:
     names = ranking_features.names(settings.candidates.sources)
-    return ranker.fit(examples, names, settings.ranker, seed=settings.seed, threads=settings.threads or cores())
+    losses = settings.ranker.losses.get(placement, ("lambdarank",))
+    threads = settings.threads or cores()
+    return ranker.fit(examples, names, settings.ranker, losses=losses, seed=settings.seed, threads=threads)

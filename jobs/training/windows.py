@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Final
 
 from pyspark.sql import DataFrame, SparkSession
@@ -15,7 +17,7 @@ from contracts.layout import Layout
 from contracts.settings import Ranker, Settings
 from jobs import lake, storage
 from jobs.ingest import flag_users
-from jobs.ingest.update_interactions import build_histories
+from jobs.ingest.update_interactions import MAX_FOLD_DAYS, build_histories
 from jobs.kernels.blocks import examples_of
 from jobs.kitchens import kitchen_of, users_of
 from jobs.training import build_features, train_als, train_neighbours
@@ -29,6 +31,7 @@ STEPS: Final = (
     (train_als, "als"),
     (train_neighbours, "neighbours"),
 )
+CLOSE_DAYS: Final = max(train_als.WARM_DAYS, MAX_FOLD_DAYS)
 
 
 def window_cuts(settings: Settings, as_of: dt.date, first_day: dt.date) -> list[dt.date]:
@@ -64,6 +67,19 @@ def fingerprint(settings: Settings) -> str:
     wanted = settings.ranker
     made_with = settings.fingerprint("shop", "als", "candidates", "traffic")
     return f"{made_with}-{columns}-{wanted.window_days}-{wanted.negative_share}"
+
+
+def prepare_all(spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date]) -> list[dt.date]:
+    """Makes the examples of every window that are not stored, and returns those cuts, oldest first.
+
+    Several are made side by side, as each leaves cores idle while the driver plans, collects or fits. Windows so close
+    that one could start from another's state are made one after the other.
+    """
+    ordered = sorted(cuts)
+    apart = all((later - cut).days > CLOSE_DAYS for cut, later in pairwise(ordered))
+    with ThreadPoolExecutor(settings.ranker.windows_at_once if apart else 1) as pool:
+        made = list(pool.map(lambda cut: prepare(spark, settings, layout, cut), ordered))
+    return [cut for cut, is_made in zip(ordered, made, strict=True) if is_made]
 
 
 def prepare(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> bool:

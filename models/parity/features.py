@@ -59,6 +59,7 @@ def _trends(item: Columns) -> Columns:
         "trend_week": (4 * wide["buyers_7"] + 3) / (wide["buyers_28"] + 3),
         "trend_month": (3 * wide["buyers_28"] + 3) / (wide["buyers_84"] + 3),
         "trend_year": (wide["buyers_last_year"] + 3) / (wide["buyers_28"] + 3),
+        "first_buyer_share": (wide["first_buyers_28"] + 1) / (wide["buyers_28"] + 2),
     }
 
 
@@ -112,10 +113,13 @@ def _pair(person: Person, shop: Shop, item: Columns) -> Columns:
 
 
 def _against_user(person: Person, item: Columns) -> Columns:
-    """The item's price and the day, each beside what is usual for the user."""
+    """The item's price and units and the day, each beside what is usual for the user."""
     least, numbers = np.float32(1e-3), person.numbers
     return {
         "price_ratio": np.log(np.maximum(item["price"], least) / np.maximum(numbers["mean_price"], least)),
+        "quantity_ratio": np.log(
+            np.maximum(item["line_quantity"], least) / np.maximum(numbers["line_quantity"], least)
+        ),
         "user_overdue": _over(np.asarray(numbers["recency_days"]), np.asarray(numbers["basket_gap_days"]), least=1.0),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -14,16 +15,42 @@ from models.user_block import UserBlock, find
 MAX_SEEDS: Final = 100
 
 
+Seeds = Callable[[UserBlock], sparse.csr_matrix]
+
+
+def strongest(block: UserBlock) -> sparse.csr_matrix:
+    """The pairs of each user with the highest event weight halved every 60 days, at most MAX_SEEDS."""
+    pairs = block.pairs.take(block.pairs.weights > 0)
+    rows, items, _ = top_within(pairs.rows, pairs.weights, pairs.item_idx, MAX_SEEDS)
+    position = find(block.keys(pairs.rows, pairs.item_idx), block.keys(rows, items))
+    return sparse.csr_matrix((pairs.weights[position], (rows, items)), shape=(block.n_users, block.n_items))
+
+
+def last_basket(block: UserBlock) -> sparse.csr_matrix:
+    """What each user bought on the last day with a purchase, at weight 1, at most MAX_SEEDS items."""
+    bought = block.bought
+    last = np.full(block.n_users, -1, dtype=np.int64)
+    np.maximum.at(last, bought.rows, bought.last_days)
+    pairs = bought.take(bought.last_days == last[bought.rows])
+    rows, items, _ = top_within(pairs.rows, pairs.quantities, pairs.item_idx, MAX_SEEDS)
+    ones = np.ones(len(rows), dtype=np.float32)
+    return sparse.csr_matrix((ones, (rows, items)), shape=(block.n_users, block.n_items))
+
+
 class Neighbours:
-    """Score of an item: the sum over the user's seeds of seed weight times similarity.
+    """Score of an item: the sum over the user's seeds of seed weight times similarity."""
 
-    Seeds are the user's pairs with the highest event weight halved every 60 days, at most MAX_SEEDS.
-    """
+    def __init__(self, similarity: sparse.csr_matrix, allowed: Bool, seeds: Seeds = strongest) -> None:
+        """A source over fixed similarities.
 
-    def __init__(self, similarity: sparse.csr_matrix, allowed: Bool) -> None:
-        """`similarity` has shape (n_items, n_items), few entries a row and an empty diagonal."""
+        Args:
+            similarity: shape (n_items, n_items), few entries a row and an empty diagonal.
+            allowed: items that may be proposed.
+            seeds: the seed weights of a block, shape (n_users, n_items).
+        """
         self._similarity = similarity
         self._allowed = allowed
+        self.seeds = seeds
         self._cached: tuple[UserBlock, sparse.csr_matrix] | None = None
 
     def propose(self, block: UserBlock, n: int) -> Proposals:
@@ -71,13 +98,6 @@ class Neighbours:
             anchors,
         )
         return anchors
-
-    def seeds(self, block: UserBlock) -> sparse.csr_matrix:
-        """Seed weights, shape (n_users, n_items)."""
-        pairs = block.pairs.take(block.pairs.weights > 0)
-        rows, items, _ = top_within(pairs.rows, pairs.weights, pairs.item_idx, MAX_SEEDS)
-        position = find(block.keys(pairs.rows, pairs.item_idx), block.keys(rows, items))
-        return sparse.csr_matrix((pairs.weights[position], (rows, items)), shape=(block.n_users, block.n_items))
 
     def _scores(self, block: UserBlock) -> sparse.csr_matrix:
         if self._cached is None or self._cached[0] is not block:

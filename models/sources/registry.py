@@ -17,7 +17,7 @@ from models.item_arrays import ItemArrays
 from models.ragged import Bool, Float32
 from models.sources.als import Als
 from models.sources.base import Source
-from models.sources.neighbours import Neighbours
+from models.sources.neighbours import Neighbours, Seeds, last_basket, strongest
 from models.sources.own import Own
 from models.sources.popular import Popular
 
@@ -80,10 +80,10 @@ def _als(name: str) -> Callable[[Catalogue], Source]:
     return make
 
 
-def _neighbours(name: str) -> Callable[[Catalogue], Source]:
+def _neighbours(name: str, seeds: Seeds = strongest) -> Callable[[Catalogue], Source]:
     def make(catalogue: Catalogue) -> Source:
         matrix = neighbours.load(catalogue.folders.neighbours, name, catalogue.items.n_items)
-        return Neighbours(matrix, catalogue.allowed)
+        return Neighbours(matrix, catalogue.allowed, seeds)
 
     return make
 
@@ -117,6 +117,7 @@ _SOURCES: Final[dict[str, Callable[[Catalogue], Source]]] = {
     "als": _als("als"),
     "als_long": _als("als_long"),
     "covisit": _neighbours("covisit"),
+    "last_basket": _neighbours("covisit", last_basket),
     "content": _neighbours("content"),
     "category": _neighbours("category"),
     "popular": _popular,

@@ -61,7 +61,7 @@ class RandomShop:
     def numbers(self) -> dict[str, Float32]:
         """Item features; counts are whole, a fifth of the others is unknown."""
         rng = self.rng(0)
-        counts = [name for name in NUMBERS if name.startswith("buyers")]
+        counts = [name for name in NUMBERS if "buyers" in name]
         made = {name: rng.integers(0, 9, N_ITEMS).astype(np.float32) for name in counts}
         for name in NUMBERS:
             if name not in made:

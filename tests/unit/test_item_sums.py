@@ -20,6 +20,8 @@ def test_totals_count_buyers_that_stand(block: UserBlock) -> None:
     assert sums["buyers"] == [1, 1, 1, 1]
     assert sums["buyers_7"] == [1, 0, 1, 1]
     assert sums["buyers_14"] == [1, 1, 1, 1]
+    assert sums["first_buyers_7"] == [0, 0, 1, 0]
+    assert sums["first_buyers_28"] == [1, 1, 1, 0]
     assert sums["repeaters"] == [1, 0, 0, 1]
     assert sums["gaps"] == [1, 0, 0, 2]
     assert sums["span_days"] == [18, 0, 0, 29]

@@ -35,6 +35,16 @@ def test_the_same_examples_give_the_same_model(examples: Examples, text: str) ->
     assert ranker.fit(examples, ("useful", "noise"), other, seed=1, threads=1) != text
 
 
+def test_two_losses_make_one_model(examples: Examples, text: str) -> None:
+    """Its trees are those of both; its score is the sum of theirs, each divided by its own spread."""
+    alone = ranker.fit(examples, ("useful", "noise"), SMALL, losses=("binary",), seed=1, threads=1)
+    both = ranker.fit(examples, ("useful", "noise"), SMALL, losses=("lambdarank", "binary"), seed=1, threads=1)
+    scores = [
+        lightgbm.Booster(model_str=model).predict(examples.features, raw_score=True) for model in (text, alone, both)
+    ]
+    np.testing.assert_allclose(scores[2], scores[0] / scores[0].std() + scores[1] / scores[1].std(), rtol=1e-5)
+
+
 def test_a_model_scores_what_is_bought_higher(tmp_path: Path, examples: Examples, text: str) -> None:
     """What was saved is loaded; bought rows score above others on average, and the useful feature has the gain."""
     ranker.save(tmp_path / "ranker", {"night-home": text}, about={})

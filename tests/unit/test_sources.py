@@ -12,7 +12,7 @@ from models.histories import Pairs
 from models.item_arrays import ItemArrays
 from models.sources.als import Als
 from models.sources.base import Proposals, Source
-from models.sources.neighbours import Neighbours
+from models.sources.neighbours import Neighbours, last_basket
 from models.sources.own import Own
 from models.sources.popular import Popular
 from models.user_block import UserBlock
@@ -106,6 +106,15 @@ def test_an_anchor_is_the_bought_item_that_gives_most(block: UserBlock, items: I
     wanted = np.array([2, 4, 5, 4, 0, 1], dtype=np.int32)
     assert source.anchors(block, rows, wanted).tolist() == [0, 1, -1, 2, 5, -1]
     assert source.anchors(block, rows[:0], wanted[:0]).tolist() == []
+
+
+def test_the_last_basket_alone_is_what_its_source_starts_from(block: UserBlock, items: ItemArrays) -> None:
+    """User 0 bought items 0 and 1, item 0 later: only its neighbours 2, 3 and 4 are proposed, each with its value."""
+    source = Neighbours(neighbours(items.is_recommendable)._similarity, items.is_recommendable, last_basket)
+    assert last_basket(block).toarray()[0].tolist() == [1, 0, 0, 0, 0, 0]
+    assert shown(source.propose(block, 9))[0] == [2, 3, 4]
+    assert scores(source, block, (0, 2), (0, 3), (0, 4)) == pytest.approx([0.5, 0.1, 0.1])
+    assert source.anchors(block, np.zeros(1, dtype=np.int64), np.array([4], dtype=np.int32)).tolist() == [0]
 
 
 def history_of(items: list[int], weights: list[float], n_items: int) -> UserBlock:

@@ -36,8 +36,8 @@ from export.stores.dynamodb.service.sizes import ELEMENT_OVERHEAD, LIST_OVERHEAD
 from export.stores.dynamodb.service.wire import Request
 
 LETTERS: Final = {
-    "own": "o", "als": "a", "als_long": "l", "covisit": "b", "content": "n", "category": "c", "popular": "p",
-    "segment": "s", "trend": "t", "arrivals": "r", "explored": "e",
+    "own": "o", "als": "a", "als_long": "l", "covisit": "b", "last_basket": "k", "content": "n",
+    "category": "c", "popular": "p", "segment": "s", "trend": "t", "arrivals": "r", "explored": "e",
     "pinned": "i",
 }  # fmt: skip
 """The letter of each source in `reasons`."""

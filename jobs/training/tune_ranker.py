@@ -1,0 +1,146 @@
+"""Settings of the ranker chosen on past windows, and the settings file that says so."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+import tomlkit
+
+from contracts import tables
+from contracts.errors import InputInvalid
+from contracts.layout import Layout
+from contracts.report import JobReport
+from contracts.settings import Ranker, Settings
+from jobs import lake
+from jobs.paths import layout_of
+from jobs.session import cores
+from models import examples, tuning
+from models.ranker import Examples, is_sampled
+from models.tuning import Choice, Fold, Trial
+
+COLUMNS: Final = ("user_idx", "labels", "is_new", "features")
+
+
+def run(
+    settings: Settings,
+    *,
+    as_of: dt.date,
+    folds: int,
+    into: Path,
+    base: Path | None,
+    told: Callable[[Trial], None],
+) -> JobReport:
+    """Trials, and `into`: the settings file `base` with the ranker's settings that past windows choose.
+
+    Only stored windows that had ended by `as_of` are looked at: what follows stays unseen, for an honest report.
+
+    Args:
+        settings: where to start.
+        as_of: last day known.
+        folds: newest windows predicted, each from those before it.
+        into: written; must not be there.
+        base: settings file that is copied with its comments, None for a file of the ranker's section alone.
+        told: called with each trial.
+
+    Raises:
+        InputInvalid: too few windows are stored, or `into` is there already.
+    """
+    started = time.perf_counter()
+    _check_absent(into)
+    chosen, ndcg, trials = _search(settings, as_of, folds, told)
+    changed = _changed(settings.ranker, chosen)
+    into.parent.mkdir(parents=True, exist_ok=True)
+    into.write_text(_document(base, changed), encoding="utf-8")
+    return JobReport(
+        job="tune_ranker",
+        as_of=as_of,
+        rows={"folds": folds, "trials": len(trials), "settings_changed": len(changed)},
+        numbers={"ndcg_10_of_the_choice": ndcg},
+        details={"changed": changed, "file": str(into), "trials": [msgspec.to_builtins(trial) for trial in trials]},
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _check_absent(into: Path) -> None:
+    if into.exists():
+        raise InputInvalid(
+            "The file is there already.", where=str(into), todo="Name a new file, or move that one away."
+        )
+
+
+def _search(
+    settings: Settings, as_of: dt.date, folds: int, told: Callable[[Trial], None]
+) -> tuple[Ranker, float, list[Trial]]:
+    names = list(settings.placements)
+    start = Choice(settings.ranker, tuple(settings.ranker.losses.get(name, ("lambdarank",)) for name in names))
+    chosen, ndcg, trials = tuning.search(
+        _folds(settings, as_of, folds),
+        names,
+        start,
+        seed=settings.seed,
+        threads=settings.threads or cores(),
+        resamples=settings.evaluation.resamples,
+        told=told,
+    )
+    losses = {name: kinds for name, kinds in zip(names, chosen.losses, strict=True) if kinds != ("lambdarank",)}
+    return msgspec.structs.replace(chosen.settings, losses=losses), ndcg, trials
+
+
+def _folds(settings: Settings, as_of: dt.date, folds: int) -> list[Fold]:
+    layout = layout_of(settings)
+    ended = as_of - dt.timedelta(days=settings.ranker.window_days)
+    cuts = [cut for cut in sorted(lake.dates(layout, tables.EXAMPLES), reverse=True) if cut <= ended]
+    if len(cuts) < folds + 1:
+        raise InputInvalid(
+            f"{len(cuts)} windows are stored as of {as_of}; {folds} folds need {folds + 1}.",
+            where=str(layout.table(tables.EXAMPLES)),
+            todo="Raise ranker.windows and run a night, or ask for fewer --folds.",
+        )
+    share = min(1.0, settings.ranker.max_examples / max(sum(_rows(layout, cut) for cut in cuts), 1))
+    loaded = {cut: _load(settings, layout, cut, share=share) for cut in cuts}
+    made = []
+    for judged in cuts[:folds]:
+        known = judged - dt.timedelta(days=settings.ranker.window_days)
+        older = [cut for cut in cuts if cut <= known]
+        if older:
+            parts = [_of_placements(settings, loaded[cut]) for cut in older]
+            made.append(Fold(tuple(zip(*parts, strict=True)), _of_placements(settings, loaded[judged])))
+    return made
+
+
+def _rows(layout: Layout, cut: dt.date) -> int:
+    return sum(len(batch["labels"].flatten()) for batch in lake.batches(layout, tables.EXAMPLES, cut, ("labels",)))
+
+
+def _load(settings: Settings, layout: Layout, cut: dt.date, *, share: float) -> pa.Table:
+    rows = pa.Table.from_batches(list(lake.batches(layout, tables.EXAMPLES, cut, COLUMNS))).sort_by("user_idx")
+    keys = rows["user_idx"].to_numpy().astype("int64")
+    return rows.filter(pa.array(is_sampled(keys, share, settings.seed))).combine_chunks()
+
+
+def _of_placements(settings: Settings, table: pa.Table) -> tuple[Examples, ...]:
+    return tuple(
+        examples.shown(table, repeats=wanted.repeats and settings.shop.repeats)
+        for wanted in settings.placements.values()
+    )
+
+
+def _changed(present: Ranker, chosen: Ranker) -> dict[str, Any]:
+    before, after = msgspec.to_builtins(present), msgspec.to_builtins(chosen)
+    return {name: value for name, value in after.items() if value != before[name]}
+
+
+def _document(base: Path | None, changed: dict[str, Any]) -> str:
+    document = tomlkit.parse(base.read_text(encoding="utf-8")) if base else tomlkit.document()
+    if "ranker" not in document:
+        document["ranker"] = tomlkit.table()
+    section = document["ranker"]
+    for name, value in changed.items():
+        section[name] = value
+    return tomlkit.dumps(document)

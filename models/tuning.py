@@ -1,0 +1,187 @@
+"""The ranker's settings, chosen one after the other on past windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import lightgbm as lgb
+import msgspec
+import numpy as np
+
+from contracts.settings import Loss, Ranker
+from models import ranker
+from models.bootstrap import paired_difference
+from models.metrics import Float64
+from models.ragged import AnyArray
+from models.ranker import Examples
+
+CUTOFF: Final = 10
+GRID: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
+    ("windows", (2, 4, 6, 8)),
+    ("num_leaves", (15, 31, 63)),
+    ("min_data_in_leaf", (50, 200, 400)),
+    ("feature_fraction", (0.3, 0.5, 0.8)),
+    ("lambda_l2", (1.0, 5.0, 20.0)),
+    ("n_estimators", (90, 130, 200)),
+)
+"""Each setting and what is tried, in the order they are tried; the present value is always among them."""
+
+LOSSES: Final[tuple[tuple[Loss, ...], ...]] = (("lambdarank",), ("binary",), ("lambdarank", "binary"))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is trained: the settings, and the losses of each placement in the order of the fold's placements."""
+
+    settings: Ranker
+    losses: tuple[tuple[Loss, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One past window to predict, with the older ones to learn from.
+
+    Attributes:
+        older: by placement, the examples of each older window, newest first.
+        judged: by placement, the examples of the window to predict.
+    """
+
+    older: tuple[tuple[Examples, ...], ...]
+    judged: tuple[Examples, ...]
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """One value tried in the place of the present one.
+
+    Attributes:
+        name: setting, or `losses.` and the placement.
+        value: what was tried.
+        ndcg: mean NDCG at CUTOFF over users, placements and folds, on the examples' sampled candidates.
+        gain: mean difference to the present choice, user by user.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        is_taken: whether it is the present choice from here on: the whole interval lies above 0.
+    """
+
+    name: str
+    value: Any
+    ndcg: float
+    gain: float
+    low: float
+    high: float
+    is_taken: bool
+
+
+def search(
+    folds: Sequence[Fold],
+    placements: Sequence[str],
+    start: Choice,
+    *,
+    seed: int,
+    threads: int,
+    resamples: int,
+    told: Callable[[Trial], None],
+) -> tuple[Choice, float, list[Trial]]:
+    """The choice that coordinate descent ends with, its mean NDCG at CUTOFF, and every trial.
+
+    One setting after the other is varied; of the values whose paired interval lies above 0 the best is taken.
+
+    Args:
+        folds: past windows; none may be of the days that a report is made on.
+        placements: names, in the order of the folds' parts.
+        start: the present settings.
+        seed: of the models and the resamples of users.
+        threads: of LightGBM.
+        resamples: for the intervals.
+        told: called with each trial.
+    """
+
+    def judge(choice: Choice) -> Float64:
+        return np.concatenate([_judged(fold, choice, seed=seed, threads=threads) for fold in folds])
+
+    present, numbers, trials = start, judge(start), []
+    for name in ("losses", *(name for name, _ in GRID)):
+        for group in _alternatives(present, name, placements):
+            tried = [_tried(one, numbers, judge, resamples, seed) for one in group]
+            best = max((one for one in tried if one.trial.low > 0), key=lambda one: one.trial.gain, default=None)
+            made = [msgspec.structs.replace(one.trial, is_taken=one is best) for one in tried]
+            trials += made
+            for trial in made:
+                told(trial)
+            if best is not None:
+                present, numbers = best.choice, best.numbers
+    return present, float(np.nanmean(numbers)), trials
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    trial: Trial
+    choice: Choice
+    numbers: Float64
+
+
+def _tried(
+    one: tuple[str, Any, Choice], present: Float64, judge: Callable[[Choice], Float64], resamples: int, seed: int
+) -> _Tried:
+    name, value, choice = one
+    numbers = judge(choice)
+    gain = paired_difference(numbers, present, resamples=resamples, seed=seed)
+    trial = Trial(
+        name=name,
+        value=value,
+        ndcg=float(np.nanmean(numbers)),
+        gain=float(gain.means[0]),
+        low=float(gain.lows[0]),
+        high=float(gain.highs[0]),
+        is_taken=False,
+    )
+    return _Tried(trial, choice, numbers)
+
+
+def ndcg(examples: Examples, scores: AnyArray, k: int) -> Float64:
+    """NDCG at `k` of each group's rows by score, ties by order; the ideal puts its bought rows first."""
+    rows = np.repeat(np.arange(len(examples.groups)), examples.groups)
+    discounts = 1 / np.log2(np.arange(2, k + 2))
+
+    def gain(order: AnyArray) -> Float64:
+        first = np.searchsorted(rows[order], rows[order], side="left")
+        place = np.arange(len(order)) - first
+        top = place < k
+        gains = examples.labels[order][top] * discounts[place[top]]
+        return np.bincount(rows[order][top], weights=gains, minlength=len(examples.groups)).astype(np.float64)
+
+    ideal = gain(np.lexsort((-examples.labels, rows)))
+    return np.asarray(gain(np.lexsort((-scores, rows))) / np.where(ideal > 0, ideal, np.nan))
+
+
+def _judged(fold: Fold, choice: Choice, *, seed: int, threads: int) -> Float64:
+    values = []
+    for older, judged, losses in zip(fold.older, fold.judged, choice.losses, strict=True):
+        learnt = _joined(older[: choice.settings.windows])
+        names = tuple(f"f{n}" for n in range(learnt.features.shape[1]))
+        text = ranker.fit(learnt, names, choice.settings, losses=losses, seed=seed, threads=threads)
+        scores = ranker.predict(ranker.scorer(lgb.Booster(model_str=text)), judged.features)
+        values.append(ndcg(judged, scores, CUTOFF))
+    return np.concatenate(values)
+
+
+def _joined(parts: Sequence[Examples]) -> Examples:
+    return Examples(*(np.concatenate([getattr(part, name) for part in parts]) for name in Examples.__slots__))
+
+
+def _alternatives(present: Choice, name: str, placements: Sequence[str]) -> Iterator[list[tuple[str, Any, Choice]]]:
+    """Groups of choices that differ from the present one in one setting; losses are one group a placement."""
+    if name != "losses":
+        now = getattr(present.settings, name)
+        changed = [(value, msgspec.structs.replace(present.settings, **{name: value})) for value in dict(GRID)[name]]
+        yield [(name, value, Choice(made, present.losses)) for value, made in changed if value != now]
+        return
+    for at, placement in enumerate(placements):
+        group = []
+        for losses in LOSSES:
+            if losses != present.losses[at]:
+                made = (*present.losses[:at], losses, *present.losses[at + 1 :])
+                group.append((f"losses.{placement}", list(losses), Choice(present.settings, made)))
+        yield group
