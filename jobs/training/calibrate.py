@@ -56,8 +56,8 @@ def calibrations(
     made: dict[str, Calibration] = {}
     bins: list[Row] = []
     for placement in settings.placements:
-        of_placement = table.filter(pc.equal(table["placement"], placement))
-        made[placement], found = of_placement(of_placement, settings)
+        mine = table.filter(pc.equal(table["placement"], placement))
+        made[placement], found = of_placement(mine, settings)
         bins += [{"cut": cut + dt.timedelta(days=1), "placement": placement, **row} for row in found]
     return made, bins
 
