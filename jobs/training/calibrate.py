@@ -53,6 +53,17 @@ def calibrations(
     kitchen = kitchen_of(spark, settings, layout, cut)
     rows = scored(users, kitchen, boosters, settings.placements, repeats=settings.shop.repeats)
     table = rows.toArrow().sort_by([("placement", "ascending"), ("user_idx", "ascending")])
+    return of_placements(table, settings, cut=cut)
+
+
+def of_placements(table: pa.Table, settings: Settings, *, cut: dt.date) -> tuple[dict[str, Calibration], list[Row]]:
+    """The calibration of each placement and the rows of all bins.
+
+    Args:
+        table: the result of `jobs.kernels.calibrating.scored`.
+        settings: of the calibration, and the placements.
+        cut: the last day known.
+    """
     made: dict[str, Calibration] = {}
     bins: list[Row] = []
     for placement in settings.placements:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from contracts import tables
 from contracts.errors import ArtifactCorrupt
+from contracts.layout import Layout
 from contracts.settings import Calibration, Settings
-from jobs.training.calibrate import FITTED_SHARE, of_placement
+from jobs import lake
+from jobs.training.calibrate import FITTED_SHARE, of_placement, of_placements
 from models import ranker
 from models.calibration import logistic
 from models.ranker import is_sampled
@@ -58,6 +62,25 @@ def test_what_the_checking_half_bought_fits_nothing() -> None:
     other, bins = of_placement(table.set_column(2, "labels", pa.array(turned, pa.list_(pa.bool_()))), _settings())
     assert other.to_json() == of_placement(table, _settings())[0].to_json()
     assert max(abs(row["predicted"] - row["observed"]) for row in bins) > 0.5
+
+
+def test_every_placement_has_its_own_map_and_rows_that_the_table_takes(tmp_path: Path) -> None:
+    """Scores of `discover` turned round: its map is another; the bins of both are written and read back in order."""
+    table = _table()
+    turned = table.set_column(1, "scores", pa.array((-np.array(table["scores"].to_pylist())).tolist()))
+    parts = [
+        t.append_column("placement", pa.array([name] * N_USERS)) for name, t in (("home", table), ("discover", turned))
+    ]
+    made, bins = of_placements(
+        pa.concat_tables(parts, promote_options="permissive"), _settings(), cut=dt.date(2026, 1, 31)
+    )
+    assert list(made) == ["home", "discover"]
+    assert made["home"].apply(np.array([1.0])) > 3 * made["discover"].apply(np.array([1.0]))
+    layout = Layout(tmp_path)
+    assert lake.replace_as_of(layout, tables.RELIABILITY, bins, dt.date(2026, 2, 28)) == len(bins)
+    rows = lake.rows(layout, tables.RELIABILITY, dt.date(2026, 2, 28))
+    assert [(row["placement"], row["bin"]) for row in rows] == sorted((row["placement"], row["bin"]) for row in bins)
+    assert {row["cut"] for row in rows} == {dt.date(2026, 2, 1)}
 
 
 def test_a_ranker_keeps_its_calibrations(tmp_path: Path) -> None:
