@@ -68,14 +68,12 @@ def test_every_placement_has_its_own_map_and_rows_that_the_table_takes(tmp_path:
     """Scores of `discover` turned round: its map is another; the bins of both are written and read back in order."""
     table = _table()
     turned = table.set_column(1, "scores", pa.array((-np.array(table["scores"].to_pylist())).tolist()))
-    parts = [
-        t.append_column("placement", pa.array([name] * N_USERS)) for name, t in (("home", table), ("discover", turned))
-    ]
-    made, bins = of_placements(
-        pa.concat_tables(parts, promote_options="permissive"), _settings(), cut=dt.date(2026, 1, 31)
-    )
+    named = {"home": table, "discover": turned}
+    parts = [rows.append_column("placement", pa.array([name] * N_USERS)) for name, rows in named.items()]
+    whole = pa.concat_tables(parts, promote_options="permissive")
+    made, bins = of_placements(whole, _settings(), cut=dt.date(2026, 1, 31))
     assert list(made) == ["home", "discover"]
-    assert made["home"].apply(np.array([1.0])) > 3 * made["discover"].apply(np.array([1.0]))
+    assert made["home"].apply(np.array([2.0])) > 3 * made["discover"].apply(np.array([2.0]))
     layout = Layout(tmp_path)
     assert lake.replace_as_of(layout, tables.RELIABILITY, bins, dt.date(2026, 2, 28)) == len(bins)
     rows = lake.rows(layout, tables.RELIABILITY, dt.date(2026, 2, 28))
