@@ -102,7 +102,8 @@ def _check(settings: Settings, layout: Layout, as_of: dt.date, reader: Reader, t
     users = parity_tables.drawn(layout, as_of, n=settings.gates.parity.users, seed=settings.seed)
     found = dict(zip(users.values(), find_all(reader, list(users.values())), strict=True))
     systems = {name: entry.system for name, entry in reader.manifest.placements.items()}
-    kitchen = SecondKitchen.of(settings, layout, as_of, shop, systems)
+    usual = parity_tables.usual(layout, as_of, users)
+    kitchen = SecondKitchen.of(settings, layout, as_of, shop, systems, usual)
     people = parity_tables.people(layout, as_of, users, n_items=shop.n_items, n_sources=len(shop.sources))
     expected = set()
     while block := list(islice(people, BLOCK_USERS)):

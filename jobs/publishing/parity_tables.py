@@ -106,6 +106,17 @@ def segments(layout: Layout, as_of: dt.date, users: Collection[int]) -> dict[int
     return {user_idx: row["segment"] for user_idx, row in found.items()}
 
 
+def usual(layout: Layout, as_of: dt.date, users: Collection[int]) -> dict[tuple[int, str], list[int]]:
+    """The items of each user's lists before exploration, by user and placement."""
+    wanted = pa.array(sorted(users), pa.int32())
+    found = {}
+    for batch in _batches(layout, tables.TOP_N_LISTS, as_of, ("user_idx", "placement", "usual_idx")):
+        mine = batch.filter(pc.is_in(batch.column("user_idx"), value_set=wanted))
+        for user_idx, placement, items in zip(*(column.to_pylist() for column in mine.columns), strict=True):
+            found[user_idx, placement] = items
+    return found
+
+
 def fallbacks(layout: Layout, as_of: dt.date) -> dict[tuple[str, str], list[int]]:
     """The items of each fallback list by placement and segment."""
     rows = _rows(layout, tables.FALLBACK_LISTS, as_of)

@@ -37,7 +37,8 @@ class SecondKitchen:
         systems: by placement, whose lists the snapshot says they are.
         orderings: by placement.
         rules: by placement.
-        indices: item index by id.
+        usual: each user's list before exploration, by user and placement: where two orders are equally right, the
+            one that was taken.
     """
 
     settings: Settings
@@ -48,11 +49,17 @@ class SecondKitchen:
     systems: dict[str, str]
     orderings: dict[str, Ordering]
     rules: dict[str, list[PlainRule]]
-    indices: dict[str, int]
+    usual: dict[tuple[int, str], list[int]]
 
     @classmethod
     def of(
-        cls, settings: Settings, layout: Layout, as_of: dt.date, shop: Shop, systems: dict[str, str]
+        cls,
+        settings: Settings,
+        layout: Layout,
+        as_of: dt.date,
+        shop: Shop,
+        systems: dict[str, str],
+        usual: dict[tuple[int, str], list[int]],
     ) -> SecondKitchen:
         """The boosters that serve and the factors of a date."""
         folder = layout.artifact("ranker", as_of)
@@ -78,8 +85,7 @@ class SecondKitchen:
             for name, placement in settings.placements.items()
         }
         rules = {name: ruling(known, name) for name in settings.placements}
-        indices = {item_id: at for at, item_id in enumerate(shop.item_ids) if item_id is not None}
-        return cls(settings, shop, boosters, models, explored, systems, orderings, rules, indices)
+        return cls(settings, shop, boosters, models, explored, systems, orderings, rules, usual)
 
     def check(self, people: Sequence[Person], found: dict[str, UserLists | None], tally: Tally) -> None:
         """Counts how the lists of a block of users differ."""
@@ -93,16 +99,14 @@ class SecondKitchen:
                 known[names] = [features.matrix(person, self.shop, names) for person in people]
             for person, entries, context in self._scored(people, known[names], placement):
                 lists = found[person.user_id]
-                made = stages.list_of(entries, replace(context, seen=self._seen(lists, placement)))
+                made = stages.list_of(entries, replace(context, seen=self._seen(person, placement)))
                 tally.n_lists += 1
                 tally.n_places += len(made)
                 self._compare(person, placement, (entries, made), lists, context, tally)
 
-    def _seen(self, lists: UserLists | None, placement: str) -> dict[int, int]:
-        """The place of each item of a list in the store."""
-        rows = lists.rows(placement, self.settings.placements[placement].length) if lists is not None else None
-        items = rows.items if rows else []
-        return {self.indices[item]: place for place, item in enumerate(items) if item in self.indices}
+    def _seen(self, person: Person, placement: str) -> dict[int, int]:
+        """The place of each item of the list before exploration."""
+        return {item: place for place, item in enumerate(self.usual.get((person.user_idx, placement), []))}
 
     def _scored(
         self, people: Sequence[Person], known: Sequence[Float32], name: str

@@ -100,7 +100,7 @@ def order(entries: list[Entry], aims: Ordering, length: int, seen: Mapping[int, 
         entries: best first by the ranker.
         aims: of the placement.
         length: so many are picked; the others follow by value.
-        seen: the place of each item in the list that was found: where values are equal within the tolerance, either
+        seen: the place of each item in the list before exploration: where values are equal within the tolerance, either
             order is right, and this one is taken.
     """
     if set(aims.weights) <= {"engagement"} or not entries:

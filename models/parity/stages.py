@@ -31,7 +31,7 @@ class PlainContext:
     Attributes:
         ordering: what the placement's lists are ordered by.
         rules: those that hold, in the order in which they act.
-        seen: place of each item in the list that was found, which decides where values are equal.
+        seen: place of each item in the list before exploration, which decides where values are equal.
     """
 
     person: Person
