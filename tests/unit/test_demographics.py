@@ -60,6 +60,8 @@ def test_the_features_of_a_ranker_are_named_here() -> None:
         "trend_",
         "pair_",
         "price_ratio",
+        "quantity_ratio",
+        "first_buyer_share",
         "affinity_",
         "score_",
         "rank_",
