@@ -251,6 +251,8 @@ class Lists:
         may_interleave: bool = False,
         is_closed: bool = False,
     ) -> list[TopN]:
+        if view.is_alone:
+            return self._answering.answers(view.stable, "stable", questions, is_closed=is_closed)
         other = view.interleaves(visitor) if may_interleave else None
         beside = [] if other is None else self._answering.beside(other, questions)
         reader, channel = view.of(visitor)

@@ -43,8 +43,10 @@ class Answering:
             InputInvalid: a `k` or a placement is wrong.
             SnapshotMissing: the snapshot is in the store no more.
         """
+        placements = reader.placements
         for _, ask, _ in questions:
-            check(reader, ask.k, ask.placement)
+            if ask.k < 1 or ask.placement not in placements:
+                check(reader, ask.k, ask.placement)
         may_mix, choosing = len(questions) == 1, self._one
         if not may_mix and not is_closed and isinstance(reader, Prefetching):
             ahead = self._read_ahead(reader, {user for user, _, _ in questions})

@@ -11,13 +11,13 @@ class Tally:
     """Numbers by name, from 0. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[str, float] = {}
         self._lock: Final = threading.Lock()
 
     def add(self, name: str, n: float = 1) -> None:
         """`name` grows by `n`."""
         with self._lock:
-            self._counts[name] += n  # type: ignore[assignment]  # a Counter adds floats as well
+            self._counts[name] = self._counts.get(name, 0) + n
 
     @property
     def counts(self) -> Counter[str]:

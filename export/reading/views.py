@@ -57,6 +57,11 @@ class View:
     channels: Channels = NONE
     erasures: int = 0
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether everybody reads the stable snapshot, and nothing is read beside it."""
+        return self.canary is None and self.shadow is None
+
     def of(self, visitor: str | None) -> tuple[Reader, Channel]:
         """The snapshot that a visitor reads, and the channel that it is of; stable where nobody is named.
 

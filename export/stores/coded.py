@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 from export import reasons
 from export.format.items import CACHED_ITEMS, ItemColumns, ItemDictionary
 from export.format.records import CodedList, Widths
 from export.stores.base import Rows
+
+MAX_SOURCES: Final = 256
+"""Sources have one byte in a pair."""
 
 Pick = Callable[[Any], tuple[Any, ...]]
 
@@ -35,29 +39,21 @@ class _OfCategory(dict[str | None, str]):
 
 
 class _Texts:
-    """What the codes of one segment's lists stand for.
+    """What the sources of one segment's lists stand for.
 
     Attributes:
-        sources: name by code.
-        plain: reason by code, where nothing particular is known.
+        plain: reason by source, where nothing particular is known.
         of_category: reasons by source, of those that name the item's category.
+        around: by source, of those that name an anchor, the text before its title and after it.
+        is_particular: by source, 1 where it is one of either.
     """
 
-    def __init__(self, sources: tuple[str, ...], segment: str, n_codes: int) -> None:
+    def __init__(self, sources: tuple[str, ...], segment: str) -> None:
         plans = reasons.plans(sources, segment)
-        unused = [""] * (n_codes - len(sources))
-        self.sources = [*sources, *unused]
-        self.plain = [*(plain for _, plain, _, _ in plans), *unused]
+        self.plain = [plain for _, plain, _, _ in plans]
         self.of_category = {i: _OfCategory(*plan[1:]) for i, plan in enumerate(plans) if plan[0] == "category"}
-        self._around = [(before, after) if kind == "anchor" else None for kind, _, before, after in plans]
-
-    def reasons(self, sources: bytes, titles: Sequence[str | None]) -> list[str]:
-        """The reasons of pairs, whose anchors have these titles."""
-        plain, named = self.plain, self._around
-        return [
-            around[0] + title + around[1] if (around := named[source]) and title else plain[source]
-            for source, title in zip(sources, titles, strict=True)
-        ]
+        self.around = {i: (before, after) for i, (kind, _, before, after) in enumerate(plans) if kind == "anchor"}
+        self.is_particular = bytes(i in self.of_category or i in self.around for i in range(MAX_SOURCES))
 
 
 class CodedLists:
@@ -66,6 +62,7 @@ class CodedLists:
     def __init__(self, items: ItemDictionary, sources: tuple[str, ...], widths: Widths) -> None:
         """Shows items of `items` with reasons of `sources`."""
         self._items, self._sources, self._n_codes = items, sources, 1 << widths.source_bits
+        self._own_sources = bytes(range(self._n_codes))
         self._columns = ItemColumns(items)
         self._texts: dict[str, _Texts] = {}
 
@@ -78,25 +75,29 @@ class CodedLists:
         items, scores, codes, anchors, pair_sources = made
         columns = self._columns if self._columns.is_full else self._loaded(items, anchors)
         texts = self._texts.get(segment) or self._of(segment)
-        sources, plain, of_category = texts.sources, texts.plain, texts.of_category
-        if anchors:
-            plain = plain + texts.reasons(pair_sources, picker(anchors)(columns.titles))
-            sources = sources + [sources[source] for source in pair_sources]
-            if any(source in pair_sources for source in of_category):
-                numbered = enumerate(pair_sources, self._n_codes)
-                of_category = of_category | {i: of_category[one] for i, one in numbered if one in of_category}
-        pick = picker(codes)
-        shown, names = list(pick(plain)), list(pick(sources))
-        for code, of_item in of_category.items():
-            at = -1
-            for _ in range(codes.count(code)):
-                at = codes.index(code, at + 1)
-                shown[at] = of_item[columns.categories[items[at]]]
+        sources = codes if isinstance(codes, bytes) and not anchors else self._sources_of(codes, pair_sources)
+        pick = picker(sources)
+        names, shown = list(pick(self._sources)), list(pick(texts.plain))
+        of_category, first_pair = texts.of_category, self._n_codes
+        for at in compress(range(len(items)), sources.translate(texts.is_particular)):
+            source = sources[at]
+            if source in of_category:
+                shown[at] = of_category[source][columns.categories[items[at]]]
+            elif (pair := codes[at] - first_pair) >= 0 and (title := columns.titles[anchors[pair]]):
+                before, after = texts.around[source]
+                shown[at] = f"{before}{title}{after}"
         pick = picker(items)
         return Rows(list(pick(columns.ids)), list(pick(columns.titles)), scores, names, shown, list(items))
 
+    def _sources_of(self, codes: Sequence[int], pair_sources: bytes) -> bytes:
+        """The source that each code stands for."""
+        by_code = self._own_sources + pair_sources
+        if isinstance(codes, bytes):
+            return codes.translate(by_code.ljust(256, b"\0"))
+        return bytes(picker(codes)(by_code))
+
     def _of(self, segment: str) -> _Texts:
-        made = self._texts[segment] = _Texts(self._sources, segment, self._n_codes)
+        made = self._texts[segment] = _Texts(self._sources, segment)
         return made
 
     def _loaded(self, items: Sequence[int], anchors: Sequence[int]) -> ItemColumns:

@@ -42,7 +42,8 @@ class MappedReader(PackedReader):
             return None
 
     def _record(self, name: bytes, key: int) -> Record | None:
-        return self._shard(key % self.manifest.shards).find(name, key)
+        shard = self._shards[key % len(self._shards)]
+        return (shard or self._shard(key % len(self._shards))).find(name, key)
 
     def _records(self) -> Iterator[Record]:
         return (record for number in range(self.manifest.shards) for record in self._shard(number).records())
