@@ -21,6 +21,8 @@ from export.format.records import MAX_ID_BYTES, MAX_LENGTH
 
 LIST_COLUMNS: Final = ("item_idx", "scores", "reasons", "anchors")
 MAX_ITEM_INDEX: Final = 2**31 - 2
+_NO_ANCHOR: Final = 2**32 - 1
+"""-1 as it is without a sign: the highest, so that one look at the lowest tells whether there is any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,8 @@ def _all_known(items: npt.NDArray[Any], known: npt.NDArray[np.bool_]) -> bool:
 
 def _all_known_or_none(anchors: npt.NDArray[np.int32], known: npt.NDArray[np.bool_]) -> bool:
     """Whether each is an item of the dictionary or -1."""
+    if anchors.view(np.uint32).min(initial=_NO_ANCHOR) == _NO_ANCHOR:
+        return True
     if anchors.min(initial=0) < -1 or anchors.max(initial=-1) >= len(known):
         return False
     return bool(known.all() or known[anchors[anchors >= 0]].all())

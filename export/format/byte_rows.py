@@ -53,6 +53,11 @@ def span(rows: pa.LargeBinaryArray, start: int, end: int) -> memoryview:
     return data_of(rows)[int(offsets[start]) : int(offsets[end])]
 
 
+def as_matrix(rows: pa.LargeBinaryArray, n: int) -> npt.NDArray[np.uint8]:
+    """The rows, all of which have `n` bytes, as shape (rows, n); the buffer is shared."""
+    return np.frombuffer(span(rows, 0, len(rows)), dtype=np.uint8).reshape(len(rows), n)
+
+
 def join(*parts: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
     """Row i is the parts' rows i, one after the other."""
     return pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.large_binary()))

@@ -27,7 +27,7 @@ DENSE_ITEMS: Final = 65_536
 AHEAD: Final = 8
 
 
-class Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Item(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """What a reader shows of an item."""
 
     item_id: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +46,7 @@ class Rows:
     def take(self, order: npt.NDArray[Any]) -> Rows:
         """These rows, copied."""
         chosen = pa.array(order)
-        return Rows(self.heads[order], self.ids.take(chosen), self.lists.take(chosen))
+        return Rows(self.heads.take(order), self.ids.take(chosen), self.lists.take(chosen))
 
 
 class Spill:
@@ -126,14 +126,14 @@ class Spill:
         """
         rows, own = self._rows(shard)
         order, is_first = _order(rows, own)
-        heads, firsts = rows.heads, np.flatnonzero(is_first)
-        owners = order[firsts]  # a row of each user
+        heads, firsts = rows.heads.take(order), np.flatnonzero(is_first)
         _check_rows(rows, order, is_first, segments)
         bounds = np.append(firsts, len(order))
-        sizes = np.diff(np.append(0, np.cumsum(heads["list_bytes"][order], dtype=np.int64))[bounds])
-        lengths = RECORD_HEAD.size + heads["id_bytes"][owners] + sizes + CRC_BYTES
-        records = _records(rows, order, bounds, segments[heads["segment"][owners]])
-        shards.write_shard(file, shard, heads["key"][owners], lengths, records)
+        sizes = np.diff(np.append(0, np.cumsum(heads["list_bytes"], dtype=np.int64))[bounds])
+        users = heads.take(firsts)  # a row of each user
+        lengths = RECORD_HEAD.size + users["id_bytes"] + sizes + CRC_BYTES
+        records = _records(rows, order, bounds, segments[users["segment"]])
+        shards.write_shard(file, shard, users["key"], lengths, records)
         return len(firsts)
 
 
@@ -167,9 +167,13 @@ def _order(rows: Rows, own: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp],
     if not is_same.any():
         return own[places], np.ones(len(own), dtype=bool)
     is_first = _is_first(rows.ids.take(pa.array(own[places])))
-    if (is_same & is_first[1:]).any():
-        ids = rows.ids.take(pa.array(own)).to_pylist()
-        places = np.array(sorted(range(len(own)), key=lambda i: (keys[i], ids[i], placements[i])), dtype=np.intp)
+    is_shared = is_same & is_first[1:]
+    if is_shared.any():
+        run = np.append(0, np.cumsum(~is_same))  # of each place, the number of its key
+        at = np.flatnonzero(np.isin(run, run[1:][is_shared]))
+        mixed = places[at].tolist()
+        ids = dict(zip(mixed, rows.ids.take(pa.array(own[mixed])).to_pylist(), strict=True))
+        places[at] = sorted(mixed, key=lambda i: (keys[i], ids[i], placements[i]))
         is_first = _is_first(rows.ids.take(pa.array(own[places])))
     return own[places], is_first
 
@@ -196,12 +200,28 @@ def _records(
     rows: Rows, order: npt.NDArray[np.intp], bounds: npt.NDArray[np.intp], segments: npt.NDArray[np.uint16]
 ) -> Iterator[memoryview]:
     """The users' records, many joined at a time; user i owns rows `order[bounds[i]:bounds[i + 1]]`."""
+    take, ids = _taking(rows), rows.ids.take(pa.array(order[bounds[:-1]]))
     for at in range(0, len(segments), PART_USERS):
         part = bounds[at : at + PART_USERS + 1]
-        own = rows.lists.take(pa.array(order[part[0] : part[-1]]))
+        own = take(order[part[0] : part[-1]])
         lists = byte_rows.from_offsets(byte_rows.data_of(own), byte_rows.offsets_of(own)[part - part[0]])
-        ids = rows.ids.take(pa.array(order[part[:-1]]))
-        yield join_records(ids, segments[at : at + PART_USERS], np.diff(part), lists)
+        yield join_records(ids[at : at + PART_USERS], segments[at : at + PART_USERS], np.diff(part), lists)
+
+
+def _taking(rows: Rows) -> Callable[[npt.NDArray[np.intp]], pa.LargeBinaryArray]:
+    """Takes the lists at some places; those of one size as a matrix, which takes half the time."""
+    sizes = rows.heads["list_bytes"]
+    n = int(sizes.max(initial=0))
+    if not n or int(sizes.min()) < n:
+        return lambda order: rows.lists.take(pa.array(order))
+    matrix = byte_rows.as_matrix(rows.lists, n)
+
+    def take(order: npt.NDArray[np.intp]) -> pa.LargeBinaryArray:
+        taken = np.empty((len(order), n), dtype=np.uint8)
+        matrix.take(order, axis=0, out=taken, mode="clip")  # the other modes copy once more
+        return byte_rows.from_matrix(taken)
+
+    return take
 
 
 def _check_rows(

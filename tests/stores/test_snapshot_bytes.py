@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
@@ -136,6 +137,30 @@ def test_two_users_with_one_hash_are_told_apart(tmp_path: Path, build: Build, mo
     assert file.find(b"u1", 8) is None
 
 
+def test_users_that_share_a_key_lie_by_id_among_those_that_do_not(
+    tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records lie by key, then id, and each has both of its user's lists, in whatever order the rows come."""
+
+    def key(name: bytes) -> int:
+        return min(int(name[1:]) // 3, 4) if int(name[1:]) < 20 else int(name[1:])
+
+    def keys(ids: pa.LargeBinaryArray) -> npt.NDArray[np.uint32]:
+        return np.array([key(name) for name in ids.to_pylist()], dtype=np.uint32)
+
+    monkeypatch.setattr("export.snapshot.shard_keys", keys)
+    for module in ("export.verification", "export.format.shards"):
+        monkeypatch.setattr(f"{module}.shard_key", key)
+    rows = [row(f"u{i}", place, item_idx=[i % 4]) for i in range(40) for place in ("home", "discover")]
+    random.Random(5).shuffle(rows)  # noqa: S311
+    manifest = build(tmp_path / "s", rows=rows, shards=1)
+    path = tmp_path / "s" / "shard-00000.bin"
+    found = list(ShardFile(path, manifest.widths, expected_bytes=path.stat().st_size).records())
+    names = [f"u{i}".encode() for i in range(40)]
+    assert [one.user_id for one in found] == sorted(names, key=lambda name: (key(name), name))
+    assert {tuple(one.lists) for one in found} == {(0, 1)}
+
+
 def test_a_shop_without_users_can_be_published(tmp_path: Path, build: Build) -> None:
     """Only fallback lists: empty shards, counted as such."""
     manifest = build(tmp_path / "s", lists=iter(()), shards=2)
@@ -154,6 +179,7 @@ def test_a_shop_without_users_can_be_published(tmp_path: Path, build: Build) -> 
         ([row("a", item_idx=[-1])], "does not have"),
         ([row("a", anchors=[4])], "does not have"),
         ([row("a", anchors=[-2])], "does not have"),
+        ([row("a"), row("b", anchors=[4])], "does not have"),
         ([row("a", scores=[float("nan")])], "finite"),
         ([row("a", scores=[float("inf")])], "finite"),
         ([row("a", scores=[float("-inf")])], "finite"),
