@@ -23,6 +23,7 @@ metrics: Final = table_spec(tables.METRICS, group=GROUP)
 thresholds: Final = table_spec(tables.THRESHOLDS, group=GROUP)
 fairness: Final = table_spec(tables.FAIRNESS, group=GROUP)
 recall_ledger: Final = table_spec(tables.RECALL_LEDGER, group=GROUP)
+extreme_users: Final = table_spec(tables.EXTREME_USERS, group=GROUP)
 choice: Final = files_spec(
     "choice", "Whose lists each placement publishes: the two-stage ones, or a source's that they do not beat.",
     group=GROUP, kinds={"json"},
@@ -30,7 +31,7 @@ choice: Final = files_spec(
 
 
 @step_of_many(
-    specs=[metrics, thresholds, fairness, recall_ledger, choice],
+    specs=[metrics, thresholds, fairness, recall_ledger, extreme_users, choice],
     deps=[candidates, examples, ranker, reliability, interactions, histories, items, users],
 )
 def evaluate_holdout(
@@ -38,7 +39,9 @@ def evaluate_holdout(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Every metric under every protocol on the newest past window, by a ranker that never saw it."""
     report = holdout_job.run(spark.session(), settings.load(), as_of=as_of(context))
-    counts = {name: f"{name}_written" for name in ("metrics", "thresholds", "fairness", "recall_ledger")}
+    counts = {
+        name: f"{name}_written" for name in ("metrics", "thresholds", "fairness", "recall_ledger", "extreme_users")
+    }
     yield from metadata.results(report, {**counts, "choice": None})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from typing import Final
 
 from pyspark import Accumulator, StorageLevel
 from pyspark.sql import DataFrame, SparkSession
@@ -16,7 +17,7 @@ from contracts.settings import Settings
 from features.user_rows import with_candidates
 from jobs import lake, storage
 from jobs.artifacts import SharedFolder
-from jobs.evaluation import choosing, metric_tables, recall_ledger
+from jobs.evaluation import choosing, extreme_users, metric_tables, recall_ledger
 from jobs.evaluation.fairness import fairness_rows
 from jobs.evaluation.fairness import section as fairness_section
 from jobs.evaluation.ledger_report import LedgerRow
@@ -35,9 +36,11 @@ from jobs.training.train_ranker import window_cuts
 from models import artifact
 from models.measures import FULL, MINUS, OURS, WITHIN, Key, Row
 
+FEW_ROWS: Final = (tables.THRESHOLDS, tables.FAIRNESS, tables.RECALL_LEDGER, tables.EXTREME_USERS)
+
 
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
-    """The tables `metrics`, `thresholds`, `fairness` and `recall_ledger` as of a date, and whose lists are published.
+    """The tables `metrics`, `thresholds`, `fairness`, `recall_ledger` and `extreme_users` as of a date, and the choice.
 
     They come of a ranker that never saw that window; with one past window nothing is written, as `details` says.
 
@@ -52,11 +55,11 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
         note = {"note": f"the only past window begins after {cuts[0]}; nothing is held out"}
         return JobReport(job="evaluate_holdout", as_of=as_of, details=note, seconds=time.perf_counter() - started)
     cut, days = cuts[0] + dt.timedelta(days=1), min(settings.evaluation.days, (as_of - cuts[0]).days)
-    measured, found = _measure(spark, settings, as_of=as_of, cut=cut, days=days)
+    measured, found, extremes = _measure(spark, settings, as_of=as_of, cut=cut, days=days)
     rows = [*metric_rows(measured, settings), *calibration_rows(layout, cut, as_of)]
     reached, gaps = threshold_rows(rows, settings), fairness_rows(measured, settings)
     counts = {"metrics_written": storage.replace_as_of(layout, tables.METRICS, to_frame(spark, rows), as_of)}
-    for table, few in ((tables.THRESHOLDS, reached), (tables.FAIRNESS, gaps), (tables.RECALL_LEDGER, found)):
+    for table, few in zip(FEW_ROWS, (reached, gaps, found, extremes), strict=True):
         counts[f"{table.name}_written"] = lake.replace_as_of(layout, table, few, as_of)
     choosing.write(layout, choices := choosing.choose(rows, settings, as_of=as_of))
     return JobReport(
@@ -123,8 +126,8 @@ def headlines(rows: list[Row], settings: Settings) -> dict[str, float]:
 
 def _measure(
     spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt.date, days: int
-) -> tuple[Measured, list[LedgerRow]]:
-    """What each user's lists are worth, and the recall ledger over the same users, candidates and lists."""
+) -> tuple[Measured, list[LedgerRow], list[Row]]:
+    """What each user's lists are worth, the recall ledger over the same, and whom the lists served best and worst."""
     layout, known = layout_of(settings), cut - dt.timedelta(days=1)
     windows.stage(spark, settings, layout, known, anew=False)
     truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
@@ -137,6 +140,7 @@ def _measure(
         measured = measure(spark, settings, cut=cut, users=users, truth=truth, lists=lists, ranked=ranked)
         frames = recall_ledger.Frames(users, truth, lists, costs)
         found = recall_ledger.count(spark, settings, measured.plan, frames, cut=cut)
+        extremes = extreme_users.rows_of(measured, truth, layout)
     finally:
         ranked.unpersist()
         users.unpersist()
@@ -147,7 +151,7 @@ def _measure(
             where=str(layout.table(tables.INTERACTIONS)),
             todo="Ingest the days up to the date, or change evaluation.days.",
         )
-    return measured, found
+    return measured, found, extremes
 
 
 def with_candidates_of(
