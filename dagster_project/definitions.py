@@ -21,12 +21,13 @@ from dagster_project.assets import (  # noqa: E402
     publishing,
     ranker,
     ranking,
+    reports,
 )
 from dagster_project.checks import all_checks  # noqa: E402
 from dagster_project.nightly import nightly_job, nightly_schedule  # noqa: E402
 from dagster_project.resources import SettingsResource, SparkResource  # noqa: E402
 
-MODULES = (ingest, features, models, candidates, ranker, holdout, ranking, evaluation, publishing, outcomes)
+MODULES = (ingest, features, models, candidates, ranker, holdout, ranking, evaluation, publishing, outcomes, reports)
 
 
 def build(settings: SettingsResource, *, is_quiet: bool = False) -> dg.Definitions:

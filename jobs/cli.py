@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 
 from contracts.errors import ExitCode, LarderError
 from contracts.settings import Settings
-from jobs.commands import analysis, compare, erasing, nights, outcomes, serving, shelving, shops, steps, web
+from jobs.commands import analysis, compare, erasing, nights, outcomes, reports, serving, shelving, shops, steps, web
 from jobs.commands.invocation import (
     Answer,
     AsOfOption,
@@ -133,6 +133,7 @@ erasing.add_to(app)
 web.add_to(app)
 compare.add_to(app)
 analysis.add_to(app)
+reports.add_to(app)
 shelving.add_to(app)
 shops.add_to(app)
 outcomes.add_to(app)

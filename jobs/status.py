@@ -16,6 +16,7 @@ from jobs import lake
 from jobs.evaluation import choosing
 from jobs.ingest.landed import landed_days
 from jobs.paths import layout_of
+from jobs.reports import night_report
 
 _HISTORY_LINES = 5
 
@@ -45,6 +46,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         held: why the next flip is held, empty if it is not.
         unearned: why a placement serves a source's lists instead of the two-stage ones, one sentence each.
         history: the last moves of the pointer, oldest first.
+        report: file of the newest night's report, None before the first.
     """
 
     root: str
@@ -57,6 +59,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: list[str]
     holdings: list[Holding]
     history: list[dict[str, Any]]
+    report: str | None = None
 
 
 def status(settings: Settings, *, now: dt.datetime) -> Status:
@@ -71,6 +74,7 @@ def status(settings: Settings, *, now: dt.datetime) -> Status:
     as_of = dt.date.fromisoformat(pointer.snapshot[:10]) if pointer else None
     age = age_hours(as_of, now) if as_of else None
     choices = choosing.read(layout, as_of) if as_of else None
+    page = night_report.newest(layout)
     return Status(
         root=str(layout.root),
         snapshot=pointer.snapshot if pointer else None,
@@ -82,6 +86,7 @@ def status(settings: Settings, *, now: dt.datetime) -> Status:
         snapshots=store.snapshots(),
         holdings=holdings(layout),
         history=[msgspec.to_builtins(event) for event in store.history(_HISTORY_LINES)],
+        report=str(page) if page is not None else None,
     )
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import msgspec
 
 from contracts import tables
+from contracts.errors import LarderError
+from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs.commands.invocation import Answer, Invocation
@@ -74,7 +76,10 @@ def cook(invocation: Invocation, settings: Settings, as_of: dt.date, run_night: 
     layout = layout_of(settings)
     first = first_to_ingest(layout, as_of)
     with NightProgress() as progress:
-        outcomes = run_night(settings, as_of=as_of, first=first, on_step=progress, is_verbose=invocation.is_verbose)
+        try:
+            outcomes = run_night(settings, as_of=as_of, first=first, on_step=progress, is_verbose=invocation.is_verbose)
+        except LarderError as error:
+            raise _with_report(error, layout, as_of) from error
     reports: dict[str, JobReport] = {o.step: o.report for o in outcomes if o.report is not None}
     steps = [
         {"step": step, "title": title_of(step), "rows": r.rows, "numbers": r.as_dict()["numbers"], "seconds": r.seconds}
@@ -92,12 +97,20 @@ def cook(invocation: Invocation, settings: Settings, as_of: dt.date, run_night: 
         "gates_table": reports[GATES].details.get("table", "") if GATES in reports else "",
         "warnings": reports[GATES].details.get("warnings", []) if GATES in reports else [],
         "snapshot": _served(settings),
-        "paths": paths_of(settings),
+        "paths": paths_of(settings, as_of),
     }
 
 
-def paths_of(settings: Settings) -> dict[str, str]:
-    """Where what a night makes lies, for those folders that are there."""
+def _with_report(error: LarderError, layout: Layout, as_of: dt.date) -> LarderError:
+    """The same error, with the night's report among what to do, where one was written."""
+    page = layout.report(f"night-{as_of}.html")
+    if not page.is_file():
+        return error
+    return type(error)(error.what, where=error.where, todo=f"{error.todo} What is known of the night: {page}")
+
+
+def paths_of(settings: Settings, as_of: dt.date) -> dict[str, str]:
+    """Where what a night makes lies, for what is there."""
     layout = layout_of(settings)
     places = {
         "tables": layout.root / "lake",
@@ -105,8 +118,9 @@ def paths_of(settings: Settings) -> dict[str, str]:
         "served lists": layout.store,
         "reports": layout.root / "reports",
         "Dagster runs": layout.dagster_home,
+        "night report": layout.report(f"night-{as_of}.html"),
     }
-    return {name: str(path) for name, path in places.items() if path.is_dir()}
+    return {name: str(path) for name, path in places.items() if path.exists()}
 
 
 def backtest(invocation: Invocation, settings: Settings, wanted: Backtest, run_night: RunNight) -> Answer:

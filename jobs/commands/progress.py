@@ -41,6 +41,7 @@ TITLES: Final = {
     "digest": "write digest",
     "ingest_outcomes": "ingest outcomes",
     "outcome_rates": "report outcomes",
+    "night_report": "write the report",
 }
 
 

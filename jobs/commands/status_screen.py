@@ -26,3 +26,5 @@ def show_status(console: Console, found: Status) -> None:
     show_rows(console, found.root, ("kind", "name", "first", "last"), rows)
     moves = {event["at"]: f"{event['kind']:<8} {event['snapshot']}  {event['reason']}" for event in found.history}
     show_pairs(console, moves)
+    if found.report is not None:
+        console.print(f"Report of the newest night: {found.report}", markup=False, soft_wrap=True)

@@ -60,6 +60,7 @@ def run(settings: Settings, request: Request, *, at: dt.datetime, by: str) -> Jo
     rows |= {"snapshots": len(taken), "snapshot_records": sum(taken.values())}
     rows["digest_recipients"] = places.take_out_digests([layout.root / "digests", *request.digests], users)
     rows |= {"kept_lists": places.forget_kept(layout), "preview_files": places.drop_previews(layout)}
+    rows["night_reports"] = places.drop_pages(layout)
     rows["file_rows"] = sum(places.take_out_rows(request.files, users, is_dry=False).values())
     landing = places.take_out_rows(list(places.landing_files(layout)), users, is_dry=not request.is_landing)
     rows["landing_rows"] = sum(landing.values()) if request.is_landing else 0

@@ -57,6 +57,14 @@ def drop_previews(layout: Layout) -> int:
     return n
 
 
+def drop_pages(layout: Layout) -> int:
+    """Night reports deleted, which name the users served best and worst: `larder report` writes them again."""
+    pages = list((layout.root / "reports").glob("night-*.html"))
+    for page in pages:
+        page.unlink()
+    return len(pages)
+
+
 def forget_kept(layout: Layout) -> int:
     """Lists forgotten that a reader on this machine kept for the time the store is away, whoever's they were."""
     path = layout.root / LAST_GOOD

@@ -23,7 +23,7 @@ JOBS = (
     "evaluation.backtest_published",
     "publishing.measure_changes", "evaluation.check_gates", "publishing.publish_snapshot", "publishing.check_parity",
     "publishing.flip_pointer", "mailing.write_digest", "outcomes.log_slots",
-    "outcomes.ingest_outcomes", "outcomes.report_outcomes",
+    "outcomes.ingest_outcomes", "outcomes.report_outcomes", "reports.night_report",
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def test_the_graph_is_the_reviewed_one() -> None:
 def test_landing_reaches_the_digest() -> None:
     """The graph is connected: all but quarantines, the ledger and what came of earlier lists reaches the digest."""
     beside = {"quarantine", "backtests", "landing_outcomes", "outcomes", "outcome_quarantine", "outcome_rates"}
-    beside.add("recall_ledger")
+    beside |= {"recall_ledger", "extreme_users", "night_report"}
     assert set(ASSETS) - upstream("digest") - {"digest"} == beside
 
 

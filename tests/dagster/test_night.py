@@ -17,7 +17,7 @@ ORDER = [
     "rerank_lists", "validate_table:top_n_lists", "stage_snapshot", "evaluate_holdout", "backtest_published",
     "measure_changes", "measure_rules",
     "check_gates", "log_slots", "publish_snapshot", "check_parity", "flip_pointer", "write_digest",
-    "ingest_outcomes", "report_outcomes",
+    "ingest_outcomes", "report_outcomes", "night_report",
 ]  # fmt: skip
 
 
@@ -50,6 +50,8 @@ def test_a_night_runs_every_job_once(kitchen: Any, settings: Settings) -> None:
         ("publish_snapshot", "check_parity"),
         ("check_parity", "flip_pointer"),
         ("flip_pointer", "write_digest"),
+        ("write_digest", "night_report"),
+        ("report_outcomes", "night_report"),
     ):
         assert position[earlier] < position[later]
 
@@ -98,6 +100,48 @@ def test_a_red_step_stops_what_is_downstream(
     assert caught.value.as_dict() == raised.as_dict()
     assert kitchen.ran.count(failing) == 1
     assert not set(never) & set(kitchen.ran)
+
+
+@pytest.mark.parametrize("failing", ["check_gates", "check_parity", "flip_pointer"])
+def test_a_held_night_has_its_report(kitchen: Any, settings: Settings, failing: str) -> None:
+    """A step that fails has the page written once, with the step and its error; the asset at the end does not run."""
+
+    def fail() -> None:
+        raise HeldByGate("3 of 40 gates hold.", where="a place", todo="Mend it.")
+
+    kitchen.behaviour[failing] = fail
+    with pytest.raises(HeldByGate):
+        night(settings)
+    step = {"check_gates": "blessing", "check_parity": "parity", "flip_pointer": "pointer"}[failing]
+    told = [call for name, call in kitchen.calls if name == "night_report"]
+    assert told == [{"as_of": DAY, "failure": f"The step {step} failed: HeldByGate: 3 of 40 gates hold."}]
+
+
+def test_a_report_that_fails_is_no_second_page(kitchen: Any, settings: Settings) -> None:
+    """Where the page itself cannot be written it is tried once, and the night says so."""
+
+    def fail() -> None:
+        raise InputMissing("No table.", where="a place", todo="Mend it.")
+
+    kitchen.behaviour["night_report"] = fail
+    with pytest.raises(InputMissing, match="No table"):
+        night(settings)
+    assert kitchen.ran.count("night_report") == 1
+    assert "flip_pointer" in kitchen.ran
+
+
+def test_a_night_of_which_nothing_is_known_has_no_report(kitchen: Any, settings: Settings) -> None:
+    """The error of the step comes out, whatever the page says."""
+
+    def fail() -> None:
+        raise TableInvalid("It is red.", where="a place", todo="Mend it.")
+
+    def refuse() -> None:
+        raise InputMissing("Nothing was measured.", where="a place", todo="Run it.")
+
+    kitchen.behaviour |= {"validate_table:events": fail, "night_report": refuse}
+    with pytest.raises(TableInvalid, match="It is red"):
+        night(settings)
 
 
 def test_a_crash_is_retried(kitchen: Any, settings: Settings) -> None:

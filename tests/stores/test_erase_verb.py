@@ -95,6 +95,8 @@ def root(tmp_path: Path) -> Path:
     (landing / "part.jsonl").write_text('{"user_id": "user-07"}\n{"user_id":  "user-08"}\n')
     (folder / "previews").mkdir()
     (folder / "previews" / "mail.html").write_text(f"Dear {ANN}")
+    (folder / "reports").mkdir()
+    (folder / "reports" / "night-2026-01-02.html").write_text(f"<bdi>{ANN}</bdi>")
     (folder / "larder.toml").write_text("[placements.home]\nrepeats = true\n")
     return folder
 
@@ -141,7 +143,7 @@ def test_a_user_is_erased_from_everything_below_the_root(root: Path, larder: Lar
     assert larder("digest", "--placement", "home", "--as-of", "2026-01-02")[0] == 0
     before = naming(root, ANN)
     assert {path.split("/")[0] for path in before} == {
-        "cache", "digests", "lake", "landing", "previews", "staging", "store",
+        "cache", "digests", "lake", "landing", "previews", "reports", "staging", "store",
     }  # fmt: skip
     code, told = larder("erase", ANN, "--reason", "ticket 7", "--landing")
     assert (code, told["details"]["is_done"], naming(root, ANN)) == (0, True, [])
@@ -151,7 +153,8 @@ def test_a_user_is_erased_from_everything_below_the_root(root: Path, larder: Lar
         "table_candidates": 1, "table_examples": 1, "table_ranked": 1, "table_histories": 1, "table_user_features": 1,
         "table_top_n_lists": 1, "table_user_vocabulary": 1, "table_slots": 1, "table_outcomes": 1,
         "table_outcome_quarantine": 2, "staged_records": 2, "snapshots": 2, "snapshot_records": 2,
-        "digest_recipients": 1, "kept_lists": 1, "preview_files": 1, "landing_rows": 4,
+        "digest_recipients": 1, "kept_lists": 1, "preview_files": 1, "night_reports": 1,
+        "landing_rows": 4,
     }  # fmt: skip
     assert larder("lookup", ANN, "-k", "3")[1]["source"] == "popular"
     assert larder("lookup", "user-08", "-k", "3")[1]["source"] == "personal"
