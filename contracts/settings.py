@@ -19,6 +19,7 @@ from contracts.digest_section import Digest, Mail
 from contracts.errors import SettingsError
 from contracts.exploration_section import EXPLORED, Exploration
 from contracts.gates_section import Gates
+from contracts.impressions_section import Impressions
 from contracts.outcomes_section import Outcomes
 from contracts.placement_section import OBJECTIVES, Objectives, Placement, check_weights, default_placements
 from contracts.quality_section import Calibration, Fairness, Segments, Suspicion, Thresholds
@@ -56,6 +57,7 @@ __all__ = [
     "Exploration",
     "Fairness",
     "Gates",
+    "Impressions",
     "Ingest",
     "Loss",
     "Mail",
@@ -94,6 +96,7 @@ class Settings(Section, frozen=True):
     als: Als = Als()
     candidates: Candidates = Candidates()
     ranker: Ranker = Ranker()
+    impressions: Impressions = Impressions()
     placements: dict[str, Placement] = msgspec.field(default_factory=default_placements)
     objectives: Objectives = Objectives()
     rules_file: str = ""

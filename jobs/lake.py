@@ -146,6 +146,13 @@ def batches(layout: Layout, table: Table, as_of: dt.date, columns: Sequence[str]
     yield from pads.dataset([file.path for file in found], format="parquet").to_batches(columns=list(columns))
 
 
+def columns_of(layout: Layout, table: Table, as_of: dt.date, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Those of the columns that the files of one date have: files older than a nullable column lack it."""
+    found = files(layout, table, first=as_of, last=as_of)
+    names = pads.dataset([file.path for file in found], format="parquet").schema.names if found else []
+    return tuple(name for name in wanted if name in names)
+
+
 def rows(layout: Layout, table: Table, as_of: dt.date) -> list[dict[str, Any]]:
     """The few rows of one date of a table that no Spark job makes, in the order of its key, without `as_of`.
 

@@ -13,7 +13,7 @@ from contracts.errors import VocabularyMismatch
 from contracts.settings import Loss, Ranker
 from models import artifact, blending, calibration, tree_tables
 from models.calibration import Calibration
-from models.ragged import AnyArray, Float32, Int64
+from models.ragged import AnyArray, Bool, Float32, Int64
 from models.tree_tables import BoosterUnfit, TreeTables
 
 SPREAD_ROWS: Final = 100_000
@@ -28,11 +28,15 @@ class Examples:
         features: float32, shape (n, n_features).
         labels: 1 where bought.
         groups: rows of each user and window, in order; they sum to n.
+        is_clicked: True where it was shown and clicked, and not bought; None where no window has a log.
+        weights: float32, what each row counts; None where no window has a log, and all count alike.
     """
 
     features: Float32
     labels: AnyArray
     groups: Int64
+    is_clicked: Bool | None = None
+    weights: Float32 | None = None
 
 
 def fit(
@@ -41,6 +45,7 @@ def fit(
     settings: Ranker,
     *,
     losses: tuple[Loss, ...] = ("lambdarank",),
+    click_gain: float = 1.0,
     seed: int,
     threads: int,
 ) -> str:
@@ -53,15 +58,14 @@ def fit(
         names: of the features, in the order of their columns.
         settings: rounds, leaves and the rest.
         losses: what is minimised, LightGBM's words.
+        click_gain: worth of a clicked row, in purchases: its gain in lambdarank, its weight in binary.
         seed: of the features drawn for each tree.
         threads: of LightGBM.
     """
-    data = lgb.Dataset(
-        examples.features, examples.labels, group=examples.groups, feature_name=list(names), free_raw_data=False
-    )
+    made = _datasets(examples, names, losses, click_gain)
     boosters = [
-        lgb.train(_parameters(settings, loss, seed, threads), data, num_boost_round=settings.n_estimators)
-        for loss in losses
+        lgb.train(_parameters(settings, loss, seed, threads) | more, data, num_boost_round=settings.n_estimators)
+        for loss, (data, more) in zip(losses, made, strict=True)
     ]
     texts = [str(booster.model_to_string()) for booster in boosters]
     if len(texts) == 1:
@@ -69,6 +73,30 @@ def fit(
     sample = examples.features[:SPREAD_ROWS]
     spreads = [float(np.std(predict(scorer(booster), sample))) for booster in boosters]
     return blending.blend(texts, [1 / max(spread, 1e-9) for spread in spreads])
+
+
+def _datasets(
+    examples: Examples, names: tuple[str, ...], losses: tuple[Loss, ...], click_gain: float
+) -> list[tuple[lgb.Dataset, dict[str, Any]]]:
+    """What each loss learns from, and the parameters that say what a click is worth; one and the same without any."""
+
+    def dataset(labels: AnyArray, weights: AnyArray | None) -> lgb.Dataset:
+        return lgb.Dataset(
+            examples.features, labels, weight=weights, group=examples.groups, feature_name=list(names),
+            free_raw_data=False,
+        )  # fmt: skip
+
+    clicked = examples.is_clicked
+    if clicked is None or not clicked.any():
+        data = dataset(examples.labels, examples.weights)
+        return [(data, {}) for _ in losses]
+    weights = np.ones(len(clicked), dtype=np.float32) if examples.weights is None else examples.weights
+    graded = np.where(clicked, 1, 2 * examples.labels)
+    ways = {
+        "lambdarank": (graded, weights, {"label_gain": [0, click_gain, 1]}),
+        "binary": (graded > 0, np.where(clicked, click_gain * weights, weights), {}),
+    }
+    return [(dataset(*ways[loss][:2]), ways[loss][2]) for loss in losses]
 
 
 def _parameters(settings: Ranker, loss: Loss, seed: int, threads: int) -> dict[str, Any]:
@@ -174,8 +202,8 @@ def gains(booster: lgb.Booster) -> dict[str, float]:
     return dict(ranked)
 
 
-def is_sampled(keys: AnyArray, share: float, seed: int) -> AnyArray:
-    """True for a `share` of int64 keys, chosen by a hash of key and seed alone (splitmix64)."""
+def is_sampled(keys: AnyArray, share: float | AnyArray, seed: int) -> AnyArray:
+    """True for a `share`, one or each key's own, of int64 keys: chosen by a hash of key and seed alone (splitmix64)."""
     with np.errstate(over="ignore"):
         mixed = keys.astype(np.uint64) + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -46,10 +46,12 @@ class Fold:
     Attributes:
         older: by placement, the examples of each older window, newest first.
         judged: by placement, the examples of the window to predict.
+        click_gain: worth of a clicked row, in purchases.
     """
 
     older: tuple[tuple[Examples, ...], ...]
     judged: tuple[Examples, ...]
+    click_gain: float = 1.0
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,14 +163,23 @@ def _judged(fold: Fold, choice: Choice, *, seed: int, threads: int) -> Float64:
     for older, judged, losses in zip(fold.older, fold.judged, choice.losses, strict=True):
         learnt = _joined(older[: choice.settings.windows])
         names = tuple(f"f{n}" for n in range(learnt.features.shape[1]))
-        text = ranker.fit(learnt, names, choice.settings, losses=losses, seed=seed, threads=threads)
+        text = ranker.fit(
+            learnt, names, choice.settings, losses=losses, click_gain=fold.click_gain, seed=seed, threads=threads
+        )
         scores = ranker.predict(ranker.scorer(lgb.Booster(model_str=text)), judged.features)
         values.append(ndcg(judged, scores, CUTOFF))
     return np.concatenate(values)
 
 
 def _joined(parts: Sequence[Examples]) -> Examples:
-    return Examples(*(np.concatenate([getattr(part, name) for part in parts]) for name in Examples.__slots__))
+    """The examples of several windows; those without a log count alike and have no clicks beside those with one."""
+    made = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "labels", "groups")}
+    if all(part.weights is None for part in parts):
+        return Examples(**made)
+    n = [len(part.labels) for part in parts]
+    clicked = [np.zeros(k, dtype=bool) if p.is_clicked is None else p.is_clicked for p, k in zip(parts, n, strict=True)]
+    weights = [np.ones(k, dtype=np.float32) if p.weights is None else p.weights for p, k in zip(parts, n, strict=True)]
+    return Examples(**made, is_clicked=np.concatenate(clicked), weights=np.concatenate(weights))
 
 
 def _alternatives(present: Choice, name: str, placements: Sequence[str]) -> Iterator[list[tuple[str, Any, Choice]]]:

@@ -29,7 +29,10 @@ reliability: Final = table_spec(tables.RELIABILITY, group=GROUP)
 def train_ranker(
     context: dg.AssetExecutionContext, spark: SparkResource, settings: SettingsResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """Past candidates with what followed, and the ranker that learned from them."""
+    """Past candidates with what followed, and the ranker that learned from them.
+
+    Impressions are those that earlier nights ingested: of tonight's nothing is known yet, so no arrow leads here.
+    """
     report = ranker_job.run(spark.session(), settings.load(), as_of=as_of(context))
     yield from metadata.results(report, {"examples": "examples", "ranker": None, "reliability": "reliability_bins"})
 

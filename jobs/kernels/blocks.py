@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Final
 
 import pyarrow as pa
 from pyspark import Accumulator
@@ -14,14 +15,20 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from contracts.days import day_number
-from contracts.settings import Candidates
+from contracts.settings import Candidates, Impressions
 from jobs.kernels.metering import metered
 from models import candidates as candidate_rows
-from models import examples, ranking_features
+from models import examples, impressions, ranking_features
+from models.impressions import Float64
 from models.sources import registry
 from models.sources.base import Source
 from models.sources.registry import Catalogue, Folders
 from models.user_block import read_block
+
+EXAMPLES_SCHEMA: Final = (
+    "user_idx int, labels array<tinyint>, is_new array<boolean>, features binary, is_clicked array<boolean>, "
+    "weights array<float>, n_shown int"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,19 @@ class Kitchen:
     def sources(self) -> dict[str, Source]:
         """The sources of the date, made once a worker."""
         return _sources(Folders(*(open_() for open_ in self.open_folders)), self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How shown slots become examples; small enough to travel with the task.
+
+    Attributes:
+        looked: by placement, the probability that each position is looked at though nothing is clicked.
+        settings: shares and gains.
+    """
+
+    looked: dict[str, Float64]
+    settings: Impressions
 
 
 @lru_cache(maxsize=2)
@@ -75,16 +95,24 @@ def candidates_of(users: DataFrame, kitchen: Kitchen, costs: Accumulator[dict[st
 
 
 def examples_of(
-    users: DataFrame, bought_after: DataFrame, kitchen: Kitchen, *, negative_share: float, seed: int
+    users: DataFrame,
+    after: DataFrame,
+    kitchen: Kitchen,
+    *,
+    negative_share: float,
+    seed: int,
+    learning: Learning | None = None,
 ) -> DataFrame:
-    """Rows of the table `examples` without `as_of` and `fingerprint`: users who bought a candidate in the window.
+    """Rows of the table `examples` without `as_of` and `fingerprint`: users who took a candidate in the window.
 
     Args:
         users: the result of `user_frame` for the kitchen's date.
-        bought_after: `user_idx` and `bought`, the items bought in the window.
+        after: `user_idx` and `bought`, the items bought in the window; with `learning` also `shown`, the structs of
+            `models.impressions.read`. Either is null where there is nothing.
         kitchen: artifacts and settings of the date before the window.
         negative_share: kept share of the candidates that were not bought.
         seed: of the sampling.
+        learning: how impressions count; None where the window has no log.
     """
     today = day_number(kitchen.as_of)
     per_source = kitchen.settings.per_source
@@ -94,11 +122,19 @@ def examples_of(
         for batch in blocks:
             block = read_block(batch, items.n_items)
             made = candidate_rows.generate(block, kitchen.sources(), per_source)
-            rows = examples.label(block, made, batch.column("bought"), negative_share=negative_share, seed=seed + today)
+            told = {"negative_share": negative_share, "seed": seed + today, **_logged(batch, learning)}
+            rows = examples.label(block, made, batch.column("bought"), **told)
             features = ranking_features.matrix(block, rows.candidates, items, today=today)
-            columns = {"user_idx": batch.column("user_idx"), **examples.to_columns(rows, features, batch.num_rows)}
+            columns = {"user_idx": batch.column("user_idx")}
+            columns |= examples.to_columns(rows, features, batch.num_rows, has_log=learning is not None)
             yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
-    joined = users.join(bought_after, "user_idx")
-    schema = "user_idx int, labels array<tinyint>, is_new array<boolean>, features binary"
-    return joined.mapInArrow(label_blocks, schema).where(F.size("labels") > 0)
+    return users.join(after, "user_idx").mapInArrow(label_blocks, EXAMPLES_SCHEMA).where(F.size("labels") > 0)
+
+
+def _logged(batch: pa.RecordBatch, learning: Learning | None) -> dict[str, Any]:
+    """What `label` is told of the impressions of a block."""
+    if learning is None:
+        return {}
+    shown = impressions.read(batch.column("shown"))
+    return {"seen": impressions.seen(shown, learning.looked), "wanted": learning.settings}

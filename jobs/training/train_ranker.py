@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -19,13 +19,14 @@ from jobs import lake, storage
 from jobs.ingest.flag_users import without_flagged
 from jobs.paths import layout_of
 from jobs.session import cores
-from jobs.training import windows
+from jobs.training import impressions, windows
 from jobs.training.calibrate import Row, calibrations
 from models import examples as example_rows
 from models import ranker, ranking_features
 from models.ranker import Examples
 
 VARIANTS: Final = ("night", "holdout")
+NO_LOG: Final = "no window has logged impressions"
 _HASH_SPACE: Final = 1 << 20
 
 
@@ -42,12 +43,13 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     layout = layout_of(settings)
     cuts = window_cuts(settings, as_of)
     made = windows.prepare_all(spark, settings, layout, cuts)
-    boosters, counts = _boosters(spark, settings, layout, cuts, as_of)
+    boosters, counts, logged = _boosters(spark, settings, layout, cuts, as_of)
     facts = {
         "as_of": as_of.isoformat(),
         "cuts": [cut.isoformat() for cut in cuts],
         "fingerprint": settings.fingerprint("ranker", "candidates", "als", "shop"),
         "features": list(ranking_features.names(settings.candidates.sources)),
+        **({"examination": logged} if logged else {}),
     }
     folder = layout.artifact("ranker", as_of)
     sha256 = ranker.save(folder, boosters, about=facts)
@@ -61,7 +63,8 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
         job="train_ranker",
         as_of=as_of,
         rows={"windows": len(cuts), "windows_made": len(made), **counts},
-        details={"sha256": sha256, "cuts": facts["cuts"], "feature_gain": gains},
+        numbers=_examined(logged),
+        details={"sha256": sha256, "cuts": facts["cuts"], "feature_gain": gains, "examination": logged or NO_LOG},
         seconds=time.perf_counter() - started,
     )
 
@@ -87,18 +90,32 @@ def window_cuts(settings: Settings, as_of: dt.date) -> list[dt.date]:
 
 def _boosters(
     spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date], as_of: dt.date
-) -> tuple[dict[str, str], dict[str, int]]:
-    """The text of each booster, and the rows that each learnt from."""
-    boosters, counts = {}, {}
+) -> tuple[dict[str, str], dict[str, int], dict[str, Any]]:
+    """The text of each booster, the rows that each learnt from, and what the night's learnt of each logged window."""
+    boosters: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    logged: dict[str, Any] = {}
     for variant, chosen in (("night", cuts), ("holdout", cuts[1:])):
         if not chosen:
             continue
         table = _load(spark, settings, layout, chosen, as_of)
+        if variant == "night":
+            of_log, logged = impressions.told_of(layout, table, chosen)
+            counts |= of_log
         for placement, wanted in settings.placements.items():
             examples = _examples(table, repeats=wanted.repeats and settings.shop.repeats)
             boosters[f"{variant}-{placement}"] = _fit(examples, settings, placement)
             counts[f"{variant}_{placement}_examples"] = len(examples.labels)
-    return boosters, counts
+    return boosters, counts, logged
+
+
+def _examined(logged: dict[str, Any]) -> dict[str, float]:
+    """`home_examination_3` and the like, of the newest window that has them."""
+    found: dict[str, float] = {}
+    for placements in logged.values():
+        for placement, told in placements.items():
+            found |= {f"{placement}_examination_{at}": value for at, value in told["examination"].items()}
+    return found
 
 
 def _load(spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date], as_of: dt.date) -> pa.Table:
@@ -118,7 +135,7 @@ def _load(spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt
         bucket = F.pmod(F.xxhash64("user_idx", F.lit(settings.seed)), F.lit(_HASH_SPACE))
         rows = rows.where(bucket < int(share * _HASH_SPACE))
     return (
-        rows.select("as_of", "user_idx", "labels", "is_new", "features")
+        rows.select("as_of", "user_idx", "labels", "is_new", "features", "is_clicked", "weights", "n_shown")
         .toArrow()
         .sort_by([("as_of", "ascending"), ("user_idx", "ascending")])
     )
@@ -139,4 +156,6 @@ def _fit(examples: Examples, settings: Settings, placement: str) -> str:
     names = ranking_features.names(settings.candidates.sources)
     losses = settings.ranker.losses.get(placement, ("lambdarank",))
     threads = settings.threads or cores()
-    return ranker.fit(examples, names, settings.ranker, losses=losses, seed=settings.seed, threads=threads)
+    gain = settings.impressions.click_gain
+    wanted = settings.ranker
+    return ranker.fit(examples, names, wanted, losses=losses, click_gain=gain, seed=settings.seed, threads=threads)

@@ -24,7 +24,7 @@ from models import examples, tuning
 from models.ranker import Examples, is_sampled
 from models.tuning import Choice, Fold, Trial
 
-COLUMNS: Final = ("user_idx", "labels", "is_new", "features")
+COLUMNS: Final = ("user_idx", "labels", "is_new", "features", "is_clicked", "weights")
 
 
 def run(
@@ -110,7 +110,8 @@ def _folds(settings: Settings, as_of: dt.date, folds: int) -> list[Fold]:
         older = [cut for cut in cuts if cut <= known]
         if older:
             parts = [_of_placements(settings, loaded[cut]) for cut in older]
-            made.append(Fold(tuple(zip(*parts, strict=True)), _of_placements(settings, loaded[judged])))
+            learnt = tuple(zip(*parts, strict=True))
+            made.append(Fold(learnt, _of_placements(settings, loaded[judged]), settings.impressions.click_gain))
     return made
 
 
@@ -119,7 +120,8 @@ def _rows(layout: Layout, cut: dt.date) -> int:
 
 
 def _load(settings: Settings, layout: Layout, cut: dt.date, *, share: float) -> pa.Table:
-    rows = pa.Table.from_batches(list(lake.batches(layout, tables.EXAMPLES, cut, COLUMNS))).sort_by("user_idx")
+    columns = lake.columns_of(layout, tables.EXAMPLES, cut, COLUMNS)
+    rows = pa.Table.from_batches(list(lake.batches(layout, tables.EXAMPLES, cut, columns))).sort_by("user_idx")
     keys = rows["user_idx"].to_numpy().astype("int64")
     return rows.filter(pa.array(is_sampled(keys, share, settings.seed))).combine_chunks()
 

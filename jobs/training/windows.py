@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -20,7 +21,8 @@ from jobs.ingest import flag_users
 from jobs.ingest.update_interactions import MAX_FOLD_DAYS, build_histories
 from jobs.kernels.blocks import examples_of
 from jobs.kitchens import kitchen_of, users_of
-from jobs.training import build_features, train_als, train_neighbours
+from jobs.training import build_features, impressions, train_als, train_neighbours
+from jobs.training.impressions import Log
 from models import ranking_features
 
 MIN_HISTORY_DAYS: Final = 28
@@ -60,13 +62,14 @@ def first_day(layout: Layout) -> dt.date:
     return span[0] if span else dt.date.max
 
 
-def fingerprint(settings: Settings) -> str:
-    """Hash of everything that shapes the examples, the features' names included."""
+def fingerprint(settings: Settings, log: Log | None = None) -> str:
+    """Hash of everything that shapes the examples, the features' names and the window's outcomes included."""
     names = " ".join(ranking_features.names(settings.candidates.sources))
     columns = hashlib.sha256(names.encode()).hexdigest()[:8]
     wanted = settings.ranker
     made_with = settings.fingerprint("shop", "als", "candidates", "traffic")
-    return f"{made_with}-{columns}-{wanted.window_days}-{wanted.negative_share}"
+    plain = f"{made_with}-{columns}-{wanted.window_days}-{wanted.negative_share}"
+    return plain if log is None else f"{plain}-{settings.fingerprint('impressions')}-{log.digest}"
 
 
 def prepare_all(spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date]) -> list[dt.date]:
@@ -84,21 +87,35 @@ def prepare_all(spark: SparkSession, settings: Settings, layout: Layout, cuts: l
 
 def prepare(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> bool:
     """Makes the examples of one window, with all that was known on its cut; returns False where they were stored."""
-    stored = _stored_fingerprint(layout, cut)
-    if stored == fingerprint(settings):
+    stored, log = _stored_fingerprint(layout, cut), impressions.log_of(spark, settings, layout, cut)
+    wanted = fingerprint(settings, log)
+    if stored == wanted and (log is None or layout.artifact(impressions.KIND, cut).is_dir()):
         return False
-    stage(spark, settings, layout, cut, anew=stored is not None)
+    stage(spark, settings, layout, cut, anew=_settings_of(stored) not in {None, _settings_of(wanted)})
     window = settings.ranker.window_days
-    rows = examples_of(
+    after = bought_between(spark, layout, cut + dt.timedelta(days=1), cut + dt.timedelta(days=window))
+    made = partial(
+        examples_of,
         users_of(spark, layout, cut),
-        bought_between(spark, layout, cut + dt.timedelta(days=1), cut + dt.timedelta(days=window)),
-        kitchen_of(spark, settings, layout, cut),
+        kitchen=kitchen_of(spark, settings, layout, cut),
         negative_share=settings.ranker.negative_share,
         seed=settings.seed,
     )
-    stamped = rows.withColumn("fingerprint", F.lit(fingerprint(settings)))
-    storage.replace_as_of(layout, tables.EXAMPLES, stamped, cut)
+    if log is None:
+        _store(layout, made(after), cut, wanted)
+        return True
+    with impressions.learning(spark, settings, layout, log, cut) as (shown, learning):
+        _store(layout, made(after.join(shown, "user_idx", "full"), learning=learning), cut, wanted)
     return True
+
+
+def _store(layout: Layout, rows: DataFrame, cut: dt.date, made_with: str) -> None:
+    storage.replace_as_of(layout, tables.EXAMPLES, rows.withColumn("fingerprint", F.lit(made_with)), cut)
+
+
+def _settings_of(made_with: str | None) -> str | None:
+    """The part of a fingerprint that shapes what a window's date knew: without the window's outcomes."""
+    return None if made_with is None else "-".join(made_with.split("-")[:4])
 
 
 def stage(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date, *, anew: bool) -> None:
