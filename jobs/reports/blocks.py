@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -9,6 +10,7 @@ from typing import Final, Literal
 Tone = Literal["", "good", "warn", "bad", "quiet"]
 MARKS: Final[dict[str, str]] = {"good": "✓", "warn": "!", "bad": "✕", "quiet": "○", "": ""}
 """Beside every colour a mark: nothing is told by a colour alone."""
+NUMBER: Final = re.compile(r"[-+]?[\d.,]+( to [\d.,]+)?%?( [▲▼]+)?|\[.*\]")
 LONG: Final = 36
 """Letters from which a cell needs room."""
 DASH: Final = "\u2013"
@@ -70,7 +72,7 @@ def _look(texts: list[str]) -> str:
     if any(len(text) > LONG for text in texts):
         return "long"
     told = [text for text in texts if text not in ("", DASH)]
-    return "words" if told and all(text[:1].isalpha() for text in told) else ""
+    return "words" if told and not any(NUMBER.fullmatch(text) for text in told) else ""
 
 
 @dataclass(frozen=True, slots=True)

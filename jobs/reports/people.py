@@ -76,7 +76,7 @@ def _exposure(rows: list[Row]) -> Table:
         for row in rows
     ]  # fmt: skip
     header = ("placement: groups", "group of items", "metric", "share of places over share of buyers", "places")
-    return Table("Exposure of items: 1 is in proportion to recent buyers", header, cells)
+    return Table("Exposure of items: 1 is in proportion to recent buyers", header, cells, is_folded=True)
 
 
 def extremes(night: Night) -> Section:

@@ -22,9 +22,12 @@ def ledger(night: Night) -> Section:
     if not rows:
         return Section("ledger", "Sources and ranker", lead, absent="No recall ledger was written for this night.")
     found = ledger_report.of_rows(rows, as_of=night.as_of)
-    blocks: list[Block] = []
-    for name, placement in found.placements.items():
-        blocks += [Text(f"{name}: {placement.sentence}"), _bars(name, placement), _lost(name, placement)]
+    told = list(found.placements.items())
+    blocks: list[Block] = [
+        *[Text(f"{name}: {placement.sentence}") for name, placement in told],
+        *[_bars(name, placement) for name, placement in told],
+        *[_lost(name, placement) for name, placement in told],
+    ]
     return Section("ledger", "Sources and ranker", lead, blocks)
 
 
