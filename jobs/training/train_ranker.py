@@ -95,18 +95,18 @@ def _boosters(
     boosters: dict[str, str] = {}
     counts: dict[str, int] = {}
     logged: dict[str, Any] = {}
+    of_log: dict[str, int] = {}
     for variant, chosen in (("night", cuts), ("holdout", cuts[1:])):
         if not chosen:
             continue
         table = _load(spark, settings, layout, chosen, as_of)
         if variant == "night":
             of_log, logged = impressions.told_of(layout, table, chosen)
-            counts |= of_log
         for placement, wanted in settings.placements.items():
             examples = _examples(table, repeats=wanted.repeats and settings.shop.repeats)
             boosters[f"{variant}-{placement}"] = _fit(examples, settings, placement)
             counts[f"{variant}_{placement}_examples"] = len(examples.labels)
-    return boosters, counts, logged
+    return boosters, counts | of_log, logged
 
 
 def _examined(logged: dict[str, Any]) -> dict[str, float]:
