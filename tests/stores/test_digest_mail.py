@@ -135,7 +135,7 @@ def test_the_text_part_says_all_that_the_html_says(snapshot: MappedReader) -> No
     slot = keys.tracking_ids(KEY, ("", snapshot.id, "home", "ann"), ["bread"])[0]
     assert rendered(snapshot, "ann").text == (
         "Corner & Sons\n\nPicked for you\nChosen from what you like, fresh today.\n\n"
-        " 1. Bread and butter\n    You buy this regularly - €1.50\n"
+        " 1. Bread and butter\n    You bought this before - €1.50\n"
         f"    https://corner.example/p/bread?slot={slot}\n\n"
         "--\nYou get this mail because you asked Corner & Sons for it.\n"
         "Prices and stock are those of 1 January 2026.\n"

@@ -20,7 +20,8 @@ from jobs.outcomes import log_slots
 from jobs.publishing import stage_snapshot
 
 DAY = dt.date(2024, 3, 1)
-EXPLORED = 10
+REASONS = Settings().reasons
+EXPLORED = REASONS.index("explored")
 INTS, FLOATS = pa.list_(pa.int32()), pa.list_(pa.float32())
 
 
@@ -62,7 +63,7 @@ def settings(tmp_path: Path) -> Settings:
     write(layout, tables.USERS, users, user_idx=pa.int32())
     popular = [{"as_of": DAY, "placement": "home", "segment": "all", "item_idx": [1], "scores": [1.0]}]
     write(layout, tables.FALLBACK_LISTS, popular, item_idx=INTS, scores=FLOATS)
-    lists_of(layout, a_list("ann", [0, 3, 2], [0, EXPLORED, 1]), a_list("bob", [0, 1], [0, 6]))
+    lists_of(layout, a_list("ann", [0, 3, 2], [0, EXPLORED, 1]), a_list("bob", [0, 1], [0, REASONS.index("popular")]))
     stage_snapshot.run(made, as_of=DAY)
     return made
 
@@ -101,7 +102,7 @@ def test_every_slot_is_logged_once(settings: Settings) -> None:
 def test_lists_made_anew_after_staging_are_not_logged(settings: Settings) -> None:
     """A log that would not tell what is served is refused, whether lists changed or are missing."""
     layout = Layout(Path(settings.root))
-    lists_of(layout, a_list("ann", [0, 1, 2], [0, 0, 1]), a_list("bob", [0, 1], [0, 6]))
+    lists_of(layout, a_list("ann", [0, 1, 2], [0, 0, 1]), a_list("bob", [0, 1], [0, REASONS.index("popular")]))
     with pytest.raises(AccountingError, match="list of user 'ann' is another"):
         log_slots.run(settings, as_of=DAY)
     lists_of(layout, a_list("ann", [0, 3, 2], [0, EXPLORED, 1]))
