@@ -241,6 +241,7 @@ def test_a_planted_future_leaves_no_trace(shop: Shop, first_night: dict[str, Any
 
 def _rows(root: Path, table: str) -> list[dict[str, Any]]:
     """The rows of the night of a table, by user and placement."""
-    data = deltalake.DeltaTable(str(root / "lake" / table)).to_pyarrow_table(filters=[("as_of", "=", AS_OF)])
+    day = dt.date.fromisoformat(AS_OF)
+    data = deltalake.DeltaTable(str(root / "lake" / table)).to_pyarrow_table(filters=[("as_of", "=", day)])
     rows: list[dict[str, Any]] = data.to_pylist()
     return sorted(rows, key=lambda row: [str(row.get(key)) for key in ("user_idx", "placement", "segment", "item_idx")])
