@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
 from contracts.settings import Placement
@@ -52,18 +53,36 @@ def rerank(
 
     def rerank_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         catalogue = kitchen.catalogue()
-        for mixed in blocks:
-            for name, placement in placements.items():
-                mask = np.array([p == name for p in mixed.column("placement").to_pylist()], dtype=bool)
-                batch = mixed.filter(pa.array(mask))
-                if batch.num_rows:
-                    block = read_block(batch, catalogue.items.n_items)
-                    may = placement.repeats and repeats
-                    context = context_of(block, catalogue, shelf, name, placement, may_repeat=may)
-                    slots = _slots(scored_in(batch), context, exploring, catalogue, name)
-                    yield _to_batch(batch, slots, _anchors(slots.lists, block, kitchen))
+        for name, batch, context in in_placements(blocks, catalogue, shelf, placements, repeats=repeats):
+            slots = _slots(scored_in(batch), context, exploring, catalogue, name)
+            yield _to_batch(batch, slots, _anchors(slots.lists, context.block, kitchen))
 
     return users.join(renamed, "user_idx").mapInArrow(rerank_blocks, LIST_SCHEMA)
+
+
+def in_placements(
+    blocks: Iterable[pa.RecordBatch],
+    catalogue: Catalogue,
+    shelf: ShelfFolder,
+    placements: dict[str, Placement],
+    *,
+    repeats: bool,
+) -> Iterator[tuple[str, pa.RecordBatch, StageContext]]:
+    """The rows of each block and placement, with what the stages know of them.
+
+    Args:
+        blocks: rows of users with their ranked items, the placements mixed.
+        catalogue: artifacts of the date.
+        shelf: of the same date.
+        placements: by name.
+        repeats: whether the shop allows repeats at all.
+    """
+    for mixed in blocks:
+        for name, placement in placements.items():
+            batch = mixed.filter(pc.equal(mixed.column("placement"), name))
+            if batch.num_rows:
+                block, may = read_block(batch, catalogue.items.n_items), placement.repeats and repeats
+                yield name, batch, context_of(block, catalogue, shelf, name, placement, may_repeat=may)
 
 
 def _slots(

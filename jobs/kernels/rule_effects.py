@@ -6,18 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from contracts.settings import Placement
 from jobs.kernels.blocks import Kitchen
-from jobs.kernels.lists import context_of, scored_in
+from jobs.kernels.lists import in_placements, scored_in
 from jobs.kernels.shelves import ShelfFolder
 from models.rule_effects import Effect, Effects
 from models.stages import lists_of
-from models.user_block import read_block
 
 NUMBERS: Final = tuple(field.name for field in fields(Effect))
 SCHEMA: Final = "placement string, rule string, " + ", ".join(f"{name} long" for name in NUMBERS)
@@ -47,14 +45,8 @@ def effects_of(
     def count_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         catalogue = kitchen.catalogue()
         counted = {name: Effects() for name in placements}
-        for mixed in blocks:
-            for name, placement in placements.items():
-                mask = np.array([p == name for p in mixed.column("placement").to_pylist()], dtype=bool)
-                batch = mixed.filter(pa.array(mask))
-                if batch.num_rows:
-                    block, may = read_block(batch, catalogue.items.n_items), placement.repeats and repeats
-                    context = context_of(block, catalogue, shelf, name, placement, may_repeat=may)
-                    lists_of(scored_in(batch), replace(context, effects=counted[name]))
+        for name, batch, context in in_placements(blocks, catalogue, shelf, placements, repeats=repeats):
+            lists_of(scored_in(batch), replace(context, effects=counted[name]))
         yield _rows(counted)
 
     partial = users.join(renamed, "user_idx").mapInArrow(count_blocks, SCHEMA)
