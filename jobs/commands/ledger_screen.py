@@ -38,24 +38,24 @@ def _show_sources(console: Console, placement: PlacementLedger) -> None:
 
 def _show_segments(console: Console, placement: PlacementLedger) -> None:
     columns = (
-        "users", "n", "bought", "ceiling", f"top {placement.k}", f"top {placement.length}", "not proposed",
-        "ranked low", "no room", "mend",
+        "users", "n", "bought", "ceiling", f"top {placement.k}", f"top {placement.length}", "not\nproposed",
+        "ranked\nlow", "mend",
     )  # fmt: skip
     table = _table("Where the targets went", columns)
     for line in placement.segments[:_MOST_SEGMENTS]:
-        shares = (line.ceiling, line.at_k, line.in_list, line.not_proposed, line.ranked_low, line.no_room)
-        name = "all" if line.segment is None else line.segment.removeprefix("users:")
+        shares = (line.ceiling, line.at_k, line.in_list, line.not_proposed, line.ranked_low)
+        name = "all" if line.segment is None else line.segment.removeprefix("users:").removeprefix("segment:")
         counts = (f"{line.n_users:,}", f"{line.n_targets:,}")
-        table.add_row(escape(name), *counts, *[_percent(share) for share in shares], line.mend)
+        table.add_row(escape(name), *counts, *[f"{share:.0%}" for share in shares], line.mend)
     console.print(table)
     if (more := len(placement.segments) - _MOST_SEGMENTS) > 0:
         console.print(f"  {more} more segments: --json has all of them.")
 
 
 def _table(title: str, columns: tuple[str, ...]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
     for place, name in enumerate(columns):
-        table.add_column(name, justify="left" if place == 0 else "right", overflow="fold")
+        table.add_column(name, justify="left" if place == 0 else "right", no_wrap=True)
     return table
 
 
