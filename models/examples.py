@@ -108,8 +108,8 @@ def to_columns(labelled: Labelled, features: AnyArray, n_users: int, *, has_log:
     return made | (logged if has_log else {name: pa.nulls(n_users, column.type) for name, column in logged.items()})
 
 
-def shown(table: pa.Table, *, repeats: bool) -> Examples:
-    """The rows that a placement may show, of users who bought or clicked one of them; none where nobody did.
+def shown(table: pa.Table, *, repeats: bool) -> tuple[Examples, Int64]:
+    """The rows that a placement may show, of users who bought or clicked one of them; and the row of each group.
 
     Args:
         table: `labels`, `is_new`, `features` and, where the files have them, `is_clicked` and `weights` of the table
@@ -126,13 +126,14 @@ def shown(table: pa.Table, *, repeats: bool) -> Examples:
     wanted = np.bincount(rows[usable], weights=taken[usable], minlength=len(offsets) - 1)
     kept = usable & (wanted[rows] > 0)
     groups = np.bincount(rows[kept], minlength=len(offsets) - 1)
-    return Examples(
+    made = Examples(
         features=features[kept],
         labels=labels[kept],
         groups=groups[groups > 0],
         is_clicked=None if is_clicked is None else is_clicked[kept],
         weights=None if weights is None else weights[kept],
     )
+    return made, np.flatnonzero(groups)
 
 
 def _logged(table: pa.Table, name: str, rows: Int64, *, missing: float) -> AnyArray | None:

@@ -14,7 +14,7 @@ from contracts.settings import Loss, Ranker
 from models import ranker
 from models.bootstrap import paired_difference
 from models.metrics import Float64
-from models.ragged import AnyArray
+from models.ragged import AnyArray, Int32
 from models.ranker import Examples
 
 CUTOFF: Final = 10
@@ -46,11 +46,13 @@ class Fold:
     Attributes:
         older: by placement, the examples of each older window, newest first.
         judged: by placement, the examples of the window to predict.
+        users: by placement, the user of each group of `judged`.
         click_gain: worth of a clicked row, in purchases.
     """
 
     older: tuple[tuple[Examples, ...], ...]
     judged: tuple[Examples, ...]
+    users: tuple[Int32, ...]
     click_gain: float = 1.0
 
 
@@ -60,7 +62,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: setting, or `losses.` and the placement.
         value: what was tried.
-        ndcg: mean NDCG at CUTOFF over users, placements and folds, on the examples' sampled candidates.
+        ndcg: mean NDCG at CUTOFF over users, each the mean of placements and folds, on the examples' sampled
+            candidates.
         gain: mean difference to the present choice, user by user.
         low: lower end of its 95 % interval.
         high: upper end.
@@ -94,24 +97,24 @@ def search(
         folds: past windows; none may be of the days that a report is made on.
         placements: names, in the order of the folds' parts.
         start: the present settings.
-        seed: of the models and the resamples of users.
+        seed: of the models and the resamples.
         threads: of LightGBM.
-        resamples: for the intervals.
+        resamples: of users.
         told: called with each trial.
     """
 
     def judge(choice: Choice) -> Float64:
-        return np.concatenate([_judged(fold, choice, seed=seed, threads=threads) for fold in folds])
+        values = [_judged(fold, choice, seed=seed, threads=threads) for fold in folds]
+        return _by_user(np.concatenate(values), np.concatenate([part for fold in folds for part in fold.users]))
 
     present, numbers, trials = start, judge(start), []
     for name in ("losses", *(name for name, _ in GRID)):
         for group in _alternatives(present, name, placements):
             tried = [_tried(one, numbers, judge, resamples, seed) for one in group]
             best = max((one for one in tried if one.trial.low > 0), key=lambda one: one.trial.gain, default=None)
-            made = [msgspec.structs.replace(one.trial, is_taken=one is best) for one in tried]
-            trials += made
-            for trial in made:
-                told(trial)
+            for one in tried:
+                trials.append(msgspec.structs.replace(one.trial, is_taken=one is best))
+                told(trials[-1])
             if best is not None:
                 present, numbers = best.choice, best.numbers
     return present, float(np.nanmean(numbers)), trials
@@ -169,6 +172,14 @@ def _judged(fold: Fold, choice: Choice, *, seed: int, threads: int) -> Float64:
         scores = ranker.predict(ranker.scorer(lgb.Booster(model_str=text)), judged.features)
         values.append(ndcg(judged, scores, CUTOFF))
     return np.concatenate(values)
+
+
+def _by_user(values: Float64, users: Int32) -> Float64:
+    """The mean of each user's values, NaN without one: two lists of a user are no two witnesses."""
+    _, rows = np.unique(users, return_inverse=True)
+    known = ~np.isnan(values)
+    counts = np.bincount(rows, weights=known)
+    return np.asarray(np.bincount(rows, weights=np.where(known, values, 0)) / np.where(counts > 0, counts, np.nan))
 
 
 def _joined(parts: Sequence[Examples]) -> Examples:

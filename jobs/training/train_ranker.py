@@ -142,7 +142,7 @@ def _load(spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt
 
 
 def _examples(table: pa.Table, *, repeats: bool) -> Examples:
-    made = example_rows.shown(table, repeats=repeats)
+    made, _ = example_rows.shown(table, repeats=repeats)
     if not len(made.groups):
         raise InputInvalid(
             "No user bought an item that a placement may show.",

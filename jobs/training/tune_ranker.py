@@ -21,6 +21,7 @@ from jobs import lake
 from jobs.paths import layout_of
 from jobs.session import cores
 from models import examples, tuning
+from models.ragged import Int32
 from models.ranker import Examples, is_sampled
 from models.tuning import Choice, Fold, Trial
 
@@ -109,9 +110,9 @@ def _folds(settings: Settings, as_of: dt.date, folds: int) -> list[Fold]:
         known = judged - dt.timedelta(days=settings.ranker.window_days)
         older = [cut for cut in cuts if cut <= known]
         if older:
-            parts = [_of_placements(settings, loaded[cut]) for cut in older]
-            learnt = tuple(zip(*parts, strict=True))
-            made.append(Fold(learnt, _of_placements(settings, loaded[judged]), settings.impressions.click_gain))
+            learnt = zip(*(_of_placements(settings, loaded[cut])[0] for cut in older), strict=True)
+            rows, users = _of_placements(settings, loaded[judged])
+            made.append(Fold(tuple(learnt), rows, users, settings.impressions.click_gain))
     return made
 
 
@@ -126,11 +127,12 @@ def _load(settings: Settings, layout: Layout, cut: dt.date, *, share: float) -> 
     return rows.filter(pa.array(is_sampled(keys, share, settings.seed))).combine_chunks()
 
 
-def _of_placements(settings: Settings, table: pa.Table) -> tuple[Examples, ...]:
-    return tuple(
-        examples.shown(table, repeats=wanted.repeats and settings.shop.repeats)
-        for wanted in settings.placements.values()
-    )
+def _of_placements(settings: Settings, table: pa.Table) -> tuple[tuple[Examples, ...], tuple[Int32, ...]]:
+    """By placement the examples, and the user of each of their groups."""
+    users = table["user_idx"].to_numpy()
+    repeats = (wanted.repeats and settings.shop.repeats for wanted in settings.placements.values())
+    made = [examples.shown(table, repeats=may) for may in repeats]
+    return tuple(rows for rows, _ in made), tuple(users[at] for _, at in made)
 
 
 def _changed(present: Ranker, chosen: Ranker) -> dict[str, Any]:

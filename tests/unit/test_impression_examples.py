@@ -97,17 +97,17 @@ def test_windows_with_and_without_a_log_are_one_training(block: UserBlock, wide:
         examples.to_columns(none, features[:2], 4),
     ]
     tables = [pa.table({name: pa.array(column) for name, column in one.items()}) for one in columns]
-    both = examples.shown(pa.concat_tables(tables), repeats=True)
+    both, _ = examples.shown(pa.concat_tables(tables), repeats=True)
     assert both.labels.tolist() == [1, 0, 0, 0, 0, 1, 1, 1]
     assert both.weights is not None
     assert both.weights.tolist() == [1, 0.25, 1, 1, 0.5, 1, 1, 1]
     assert both.is_clicked is not None
     assert np.flatnonzero(both.is_clicked).tolist() == [2, 3]
     assert both.groups.tolist() == [3, 2, 1, 1, 1]
-    alone = examples.shown(tables[1], repeats=True)
+    alone, _ = examples.shown(tables[1], repeats=True)
     assert alone.weights is None
     assert alone.is_clicked is None
-    joined = tuning._joined([examples.shown(tables[0], repeats=True), alone])
+    joined = tuning._joined([examples.shown(tables[0], repeats=True)[0], alone])
     assert joined.weights is not None
     assert joined.weights.tolist() == both.weights.tolist()
 

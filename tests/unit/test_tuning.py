@@ -9,6 +9,7 @@ from models.ranker import Examples
 from models.tuning import Choice, Fold, Trial
 
 STUMPS = Ranker(windows=2, n_estimators=15, num_leaves=2, min_data_in_leaf=5, feature_fraction=1.0, learning_rate=0.3)
+USERS = np.arange(80, dtype=np.int32)
 
 
 def window(seed: int) -> Examples:
@@ -19,15 +20,17 @@ def window(seed: int) -> Examples:
 
 
 def search(
-    monkeypatch: pytest.MonkeyPatch, grid: tuple[tuple[str, tuple[int, ...]], ...]
+    monkeypatch: pytest.MonkeyPatch, grid: tuple[tuple[str, tuple[int, ...]], ...], placements: int = 1
 ) -> tuple[Choice, list[Trial]]:
-    """The choice among a small grid, and the trials as they were told."""
+    """The choice among a small grid, and the trials as they were told; every placement has the same lists."""
     monkeypatch.setattr(tuning, "GRID", grid)
     monkeypatch.setattr(tuning, "LOSSES", (("lambdarank",),))
-    fold = Fold(older=((window(1), window(2)),), judged=(window(3),))
+    fold = Fold(((window(1), window(2)),) * placements, (window(3),) * placements, (USERS,) * placements)
     told: list[Trial] = []
-    start = Choice(STUMPS, (("lambdarank",),))
-    chosen, ndcg, trials = tuning.search([fold], ["home"], start, seed=1, threads=1, resamples=200, told=told.append)
+    start = Choice(STUMPS, (("lambdarank",),) * placements)
+    chosen, ndcg, trials = tuning.search(
+        [fold], ["home", "discover"][:placements], start, seed=1, threads=1, resamples=200, told=told.append
+    )
     assert trials == told
     assert ndcg == pytest.approx(max([trial.ndcg for trial in told if trial.is_taken], default=ndcg))
     return chosen, told
@@ -46,6 +49,12 @@ def test_a_setting_without_effect_stays(monkeypatch: pytest.MonkeyPatch) -> None
     chosen, told = search(monkeypatch, (("windows", (4, 6)),))
     assert chosen.settings == STUMPS
     assert [(trial.gain, trial.is_taken) for trial in told] == [(0, False), (0, False)]
+
+
+def test_two_lists_of_a_user_are_one_witness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second placement with the very same lists makes no interval narrower."""
+    grid = (("num_leaves", (2, 3)),)
+    assert search(monkeypatch, grid, 2)[1] == search(monkeypatch, grid)[1]
 
 
 def test_ndcg_counts_places_from_the_top() -> None:
