@@ -137,7 +137,10 @@ class Ranker(Section, frozen=True):
         grid_days: cuts lie on multiples of so many days, so that nights share them.
         negative_share: share of the unbought candidates kept, uniformly over own and new items.
         max_examples: rows trained on; windows are thinned by user to fit.
-        losses: what the ranker of a placement minimises; of several the scores are added. Others take lambdarank.
+        losses: what the ranker of a placement minimises; of several the scores are added. Others take lambdarank, and
+            binary beside it where little was bought.
+        few_examples: below so many bought examples a model has fewer trees, and is the sum of several.
+        few_seeds: boosters that such a model has of each loss.
     """
 
     windows: Positive = 4
@@ -149,6 +152,8 @@ class Ranker(Section, frozen=True):
     negative_share: Share = 0.2
     max_examples: Positive = 2_000_000
     losses: dict[str, Annotated[tuple[Loss, ...], msgspec.Meta(min_length=1)]] = {}
+    few_examples: Count = 20_000
+    few_seeds: Positive = 3
     n_estimators: Positive = 130
     learning_rate: PositiveFloat = 0.08
     num_leaves: Positive = 31

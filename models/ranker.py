@@ -13,6 +13,7 @@ from contracts.errors import VocabularyMismatch
 from contracts.settings import Loss, Ranker
 from models import artifact, blending, calibration, tree_tables
 from models.calibration import Calibration
+from models.few_examples import recipe_of
 from models.ragged import AnyArray, Bool, Float32, Int64
 from models.tree_tables import BoosterUnfit, TreeTables
 
@@ -44,28 +45,30 @@ def fit(
     names: tuple[str, ...],
     settings: Ranker,
     *,
-    losses: tuple[Loss, ...] = ("lambdarank",),
+    losses: tuple[Loss, ...] | None = None,
     click_gain: float = 1.0,
     seed: int,
     threads: int,
 ) -> str:
     """A model as LightGBM's text; the same examples, seed and threads give the same text.
 
-    With several losses it is the sum of a model of each, every one divided by the spread of its own scores.
+    With several losses or seeds it is the sum of a model of each, every one divided by the spread of its own scores.
 
     Args:
         examples: what was shown and what was bought.
         names: of the features, in the order of their columns.
         settings: rounds, leaves and the rest.
-        losses: what is minimised, LightGBM's words.
+        losses: what is minimised, LightGBM's words; None for what `few_examples.recipe_of` takes.
         click_gain: worth of a clicked row, in purchases: its gain in lambdarank, its weight in binary.
-        seed: of the features drawn for each tree.
+        seed: of the features drawn for each tree; further boosters of a loss take the next ones.
         threads: of LightGBM.
     """
-    made = _datasets(examples, names, losses, click_gain)
+    recipe = recipe_of(int((examples.labels > 0).sum()), settings, losses)
+    made = _datasets(examples, names, recipe.losses, click_gain)
     boosters = [
-        lgb.train(_parameters(settings, loss, seed, threads) | more, data, num_boost_round=settings.n_estimators)
-        for loss, (data, more) in zip(losses, made, strict=True)
+        lgb.train(_parameters(settings, loss, seed + n, threads) | more, data, num_boost_round=recipe.rounds)
+        for loss, (data, more) in zip(recipe.losses, made, strict=True)
+        for n in range(recipe.seeds)
     ]
     texts = [str(booster.model_to_string()) for booster in boosters]
     if len(texts) == 1:

@@ -154,7 +154,7 @@ def _examples(table: pa.Table, *, repeats: bool) -> Examples:
 
 def _fit(examples: Examples, settings: Settings, placement: str) -> str:
     names = ranking_features.names(settings.candidates.sources)
-    losses = settings.ranker.losses.get(placement, ("lambdarank",))
+    losses = settings.ranker.losses.get(placement)
     threads = settings.threads or cores()
     gain = settings.impressions.click_gain
     wanted = settings.ranker

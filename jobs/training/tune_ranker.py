@@ -89,7 +89,7 @@ def _search(
         resamples=settings.evaluation.resamples,
         told=told,
     )
-    losses = {name: kinds for name, kinds in zip(names, chosen.losses, strict=True) if kinds != ("lambdarank",)}
+    losses = dict(zip(names, chosen.losses, strict=True))
     return msgspec.structs.replace(chosen.settings, losses=losses), ndcg, trials
 
 

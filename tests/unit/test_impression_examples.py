@@ -112,7 +112,9 @@ def test_windows_with_and_without_a_log_are_one_training(block: UserBlock, wide:
     assert joined.weights.tolist() == both.weights.tolist()
 
 
-SMALL: Final = Ranker(n_estimators=40, num_leaves=8, min_data_in_leaf=20, feature_fraction=1.0, lambda_l2=0.0)
+SMALL: Final = Ranker(
+    few_examples=0, n_estimators=40, num_leaves=8, min_data_in_leaf=20, feature_fraction=1.0, lambda_l2=0.0
+)
 
 
 def test_without_a_log_the_model_is_the_same_to_the_letter() -> None:
@@ -135,7 +137,7 @@ def test_a_click_is_worth_its_gain() -> None:
     bought, clicked = np.tile([1, 0, 0], 200).astype(np.int8), np.tile([False, True, False], 200)
     made = Examples(features, bought, np.full(200, 3), clicked, np.ones(600, dtype=np.float32))
     for losses in (("lambdarank",), ("binary",)):
-        settings = Ranker(n_estimators=5, num_leaves=4, min_data_in_leaf=2, feature_fraction=1.0)
+        settings = Ranker(few_examples=0, n_estimators=5, num_leaves=4, min_data_in_leaf=2, feature_fraction=1.0)
         texts = [
             ranker.fit(made, ("f",), settings, losses=losses, click_gain=gain, seed=1, threads=1)  # type: ignore[arg-type]
             for gain in (0.1, 0.5)

@@ -11,7 +11,7 @@ from contracts.settings import Ranker
 from models import ranker
 from models.ranker import Examples
 
-SMALL = Ranker(n_estimators=4, num_leaves=4, min_data_in_leaf=2, feature_fraction=1.0)
+SMALL = Ranker(few_examples=0, n_estimators=4, num_leaves=4, min_data_in_leaf=2, feature_fraction=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,9 @@ def text(examples: Examples) -> str:
 def test_the_same_examples_give_the_same_model(examples: Examples, text: str) -> None:
     """Model texts are equal to the letter, and another learning rate gives another."""
     assert ranker.fit(examples, ("useful", "noise"), SMALL, seed=1, threads=1) == text
-    other = Ranker(n_estimators=4, num_leaves=4, min_data_in_leaf=2, feature_fraction=1.0, learning_rate=0.5)
+    other = Ranker(
+        few_examples=0, n_estimators=4, num_leaves=4, min_data_in_leaf=2, feature_fraction=1.0, learning_rate=0.5
+    )
     assert ranker.fit(examples, ("useful", "noise"), other, seed=1, threads=1) != text
 
 

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import lightgbm
+import numpy as np
+import pytest
+
+from contracts.settings import Ranker
+from models import ranker
+from models.few_examples import Recipe, recipe_of
+from models.ranker import Examples
+
+SETTINGS = Ranker(
+    few_examples=400, few_seeds=3, n_estimators=20, num_leaves=4, min_data_in_leaf=5, feature_fraction=0.5
+)
+
+
+@pytest.mark.parametrize(
+    ("n_bought", "losses", "recipe"),
+    [
+        (400, None, Recipe(("lambdarank",), 20, 1)),
+        (400, ("binary",), Recipe(("binary",), 20, 1)),
+        (399, ("binary",), Recipe(("binary",), 20, 3)),
+        (100, None, Recipe(("lambdarank", "binary"), 10, 3)),
+        (1, None, Recipe(("lambdarank", "binary"), 6, 3)),
+    ],
+)
+def test_the_trees_fall_with_the_root_of_what_was_bought(
+    n_bought: int, losses: tuple[str, ...] | None, recipe: Recipe
+) -> None:
+    """From the limit on the settings' own; below fewer trees, to three tenths at least, of several seeds and losses."""
+    assert recipe_of(n_bought, SETTINGS, losses) == recipe  # type: ignore[arg-type]
+
+
+def _of(seed: int, n_users: int) -> tuple[Examples, np.ndarray]:
+    """Twenty candidates a user, one bought: the odds are by four of twelve features, all alike."""
+    random = np.random.default_rng(seed)
+    features = random.normal(size=(n_users * 20, 12)).astype(np.float32)
+    odds = np.exp(0.5 * features[:, :4].sum(axis=1)).reshape(n_users, 20)
+    bought = [random.choice(20, p=row / row.sum()) for row in odds]
+    labels = np.zeros((n_users, 20), dtype=np.int8)
+    labels[np.arange(n_users), bought] = 1
+    return Examples(features, labels.ravel(), np.full(n_users, 20)), odds
+
+
+def test_of_few_purchases_the_sum_ranks_better_than_one_booster() -> None:
+    """Planted truth, a hundred purchases: in each of four shops the item put first is likelier to be bought."""
+    names = tuple(f"f{n}" for n in range(12))
+    for seed in range(4):
+        examples, _ = _of(seed, 100)
+        judged, odds = _of(100 + seed, 400)
+        chance = odds / odds.sum(axis=1, keepdims=True)
+        found = []
+        for settings in (Ranker(min_data_in_leaf=40), Ranker(min_data_in_leaf=40, few_examples=0)):
+            text = ranker.fit(examples, names, settings, seed=1, threads=1)
+            scores = ranker.predict(ranker.scorer(lightgbm.Booster(model_str=text)), judged.features).reshape(400, 20)
+            found.append(chance[np.arange(400), scores.argmax(axis=1)].mean())
+        assert found[0] > found[1] + 0.004
+
+
+def test_one_model_holds_the_trees_of_every_seed_and_loss() -> None:
+    """Two losses of three seeds: six boosters, no two alike."""
+    examples, _ = _of(3, 60)
+    text = ranker.fit(examples, tuple(f"f{n}" for n in range(12)), SETTINGS, seed=1, threads=1)
+    assert lightgbm.Booster(model_str=text).num_trees() == 6 * recipe_of(60, SETTINGS, None).rounds
+    trees = text.split("Tree=")[1:]
+    n = recipe_of(60, SETTINGS, None).rounds
+    assert len({trees[at * n].split("\n", 1)[1] for at in range(6)}) == 6
