@@ -60,7 +60,8 @@ def _measure(sizes: Sizes, folder: Path) -> Result:
     kitchen, today = _kitchen(sizes, folder), synthetic.TODAY
     items = kitchen.catalogue().items
     batch = _batch(sizes)
-    block, proposed = read_block(batch, sizes.items), candidate_rows.read(batch, len(settings.candidates.sources))
+    n_sources, n_scorers = len(settings.candidates.sources), len(settings.candidates.scorers)
+    block, proposed = read_block(batch, sizes.items), candidate_rows.read(batch, n_sources, n_scorers)
     features = ranking_features.matrix(block, proposed, items, today=today)
     new = is_new(block, proposed.rows, proposed.items)
     boosters = _boosters(folder, block.n_users, features, new)
@@ -125,8 +126,8 @@ def _candidates(sizes: Sizes, users: AnyArray, items: AnyArray) -> CandidateBloc
     unique = np.unique(keys)
     ranks = random.integers(1, Candidates().per_source, (len(unique), width)).astype(np.int16)
     ranks[random.random(ranks.shape) < _UNRANKED_SHARE] = 0
-    scores = random.random(ranks.shape, dtype=np.float32)
-    scores[random.random(ranks.shape) < _UNSCORED_SHARE] = np.nan
+    scores = random.random((len(unique), width + len(Candidates().scorers)), dtype=np.float32)
+    scores[random.random(scores.shape) < _UNSCORED_SHARE] = np.nan
     bits = ((ranks > 0) << np.arange(width)).sum(axis=1).astype(np.int32)
     return CandidateBlock(unique // sizes.items, (unique % sizes.items).astype(np.int32), bits, scores, ranks)
 
@@ -137,7 +138,7 @@ def _boosters(folder: Path, n_users: int, features: Float32, new: AnyArray) -> r
     chance = np.where(new, 0.02, 0.2) * (1 + np.nan_to_num(features[:, -4]) / 60)
     labels = (random.random(len(features)) < chance).astype(np.int8)
     groups = np.array([len(part) for part in np.array_split(labels, n_users)], dtype=np.int64)
-    names = ranking_features.names(Candidates().sources)
+    names = ranking_features.names(Candidates().sources, Candidates().scorers)
     text = ranker.fit(Examples(features, labels, groups), names, Ranker(), seed=SEED, threads=1)
     ranker.save(folder / "ranker", {f"night-{name}": text for name in Settings().placements}, about={})
 

@@ -146,14 +146,16 @@ def _of_what_landed(settings: Settings) -> dict[str, tuple[Rule, ...]]:
 
 
 def _of_what_was_made(settings: Settings) -> dict[str, tuple[Rule, ...]]:
-    n_sources = len(settings.candidates.sources)
+    n_sources, n_scorers = len(settings.candidates.sources), len(settings.candidates.scorers)
     longest = max((placement.length for placement in settings.placements.values()), default=0)
     past = tuple(c.name for c in tables.HISTORIES.columns if c.type.startswith("array"))
     return {
         tables.HISTORIES.name: (_parallel(*past), _ASCENDING, _INDICES),
         tables.CANDIDATES.name: (
             Rule("bits_are_parallel", "size(source_bits) = size(item_idx)"),
-            Rule("scores_are_a_matrix", f"octet_length(source_scores) = {4 * n_sources} * size(item_idx)"),
+            Rule(
+                "scores_are_a_matrix", f"octet_length(source_scores) = {4 * (n_sources + n_scorers)} * size(item_idx)"
+            ),
             Rule("ranks_are_a_matrix", f"octet_length(source_ranks) = {2 * n_sources} * size(item_idx)"),
             _ASCENDING,
             _INDICES,

@@ -19,6 +19,7 @@ SOURCE_NAMES: Final = (
     "own", "als", "als_long", "covisit", "last_basket", "content", "category", "popular", "segment", "trend",
     "arrivals",
 )  # fmt: skip
+SCORER_NAMES: Final = ("ease",)
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -103,26 +104,48 @@ class Candidates(Section, frozen=True):
 
     Attributes:
         sources: which sources run, and the order of their columns.
+        scorers: what else scores every candidate, for the ranker alone, and proposes none.
         per_source: new items each source proposes.
         max_own: own items kept, strongest first.
         min_item_buyers: items with fewer buyers are not recommended; new arrivals are exempt.
         neighbours: kept for each item by covisit and content.
         covisit_days: days of baskets that covisit counts.
         arrival_days: an item is a new arrival for so long.
+        ease_items: the most bought items that the scorer `ease` covers; time grows with their cube.
+        ease_users: it is fitted on so many users, drawn by a hash.
+        ease_regularization: added to the diagonal of the items' Gram matrix.
     """
 
     sources: tuple[str, ...] = SOURCE_NAMES
+    scorers: tuple[str, ...] = SCORER_NAMES
     per_source: Positive = 60
     max_own: Positive = 400
     min_item_buyers: Count = 1
     neighbours: Positive = 60
     covisit_days: Positive = 365
     arrival_days: Positive = 35
+    ease_items: Positive = 2000
+    ease_users: Positive = 200_000
+    ease_regularization: PositiveFloat = 300.0
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Sources that a reason can name, by its code: those that run, and `popular`, which fills short lists up."""
         return self.sources if "popular" in self.sources else (*self.sources, "popular")
+
+
+def check_candidates(wanted: Candidates) -> None:
+    """Passes where all sources and scorers are known.
+
+    Raises:
+        ValueError: naming those that are not.
+    """
+    for key, names, known in (
+        ("sources", wanted.sources, SOURCE_NAMES),
+        ("scorers", wanted.scorers, SCORER_NAMES),
+    ):
+        if unknown := [name for name in names if name not in known]:
+            raise ValueError(f"candidates.{key} has unknown names {unknown}; known are {list(known)}")
 
 
 class Ranker(Section, frozen=True):

@@ -26,6 +26,7 @@ from contracts.quality_section import Calibration, Fairness, Segments, Suspicion
 from contracts.references_section import References, check_references
 from contracts.rules_section import PINNED, Rule, check_rules
 from contracts.sections import (
+    SCORER_NAMES,
     SOURCE_NAMES,
     Als,
     Candidates,
@@ -39,12 +40,14 @@ from contracts.sections import (
     Section,
     Shop,
     Spark,
+    check_candidates,
 )
 from contracts.store_section import Store
 from contracts.traffic_section import Traffic
 
 __all__ = [
     "OBJECTIVES",
+    "SCORER_NAMES",
     "SOURCE_NAMES",
     "Als",
     "Calibration",
@@ -113,9 +116,7 @@ class Settings(Section, frozen=True):
     outcomes: Outcomes = Outcomes()
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.candidates.sources if name not in SOURCE_NAMES]
-        if unknown:
-            raise ValueError(f"candidates.sources has unknown names {unknown}; known are {list(SOURCE_NAMES)}")
+        check_candidates(self.candidates)
         check_references(self.evaluation.references)
         if absent := [name for name in self.ranker.losses if name not in self.placements]:
             raise ValueError(f"ranker.losses has {absent}; known are {list(self.placements)}")

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from models import artifact
 from models.item_arrays import ItemArrays
-from models.ragged import Bool, Float32, Int32, Int64
+from models.ragged import AnyArray, Bool, Float32, Int32, Int64
 
 KINDS: Final = ("covisit", "content", "category")
 _WORD: Final = re.compile(r"\w{2,}", re.UNICODE)
@@ -85,10 +85,16 @@ def basket_matrix(rows: Int64, items: Int32, n_items: int) -> sparse.csr_matrix:
 
 
 def save(
-    folder: Path, matrices: dict[str, sparse.csr_matrix], popularity: Float32, segments: str, *, about: dict[str, Any]
+    folder: Path,
+    matrices: dict[str, sparse.csr_matrix],
+    popularity: Float32,
+    segments: str,
+    *,
+    scorers: dict[str, AnyArray],
+    about: dict[str, Any],
 ) -> str:
-    """Writes similarities and segment popularity as one artifact; returns its SHA-256."""
-    arrays: dict[str, Any] = {"segment_buyers": popularity}
+    """Writes similarities, segment popularity and the arrays of scorers as one artifact; returns its SHA-256."""
+    arrays: dict[str, Any] = {"segment_buyers": popularity, **scorers}
     for name, matrix in matrices.items():
         arrays |= {f"{name}_indptr": matrix.indptr.astype(np.int64), f"{name}_indices": matrix.indices.astype(np.int32)}
         arrays[f"{name}_data"] = matrix.data.astype(np.float32)

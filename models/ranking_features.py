@@ -6,8 +6,9 @@ from typing import Final
 
 import numpy as np
 
+from models import category_features
 from models.candidates import CandidateBlock
-from models.item_arrays import CODES, NUMBERS, ItemArrays
+from models.item_arrays import NUMBERS, ItemArrays
 from models.ragged import AnyArray, Float32, Int64
 from models.user_block import USER_NUMBERS, UserBlock
 
@@ -20,15 +21,15 @@ _PAIR: Final = (
 )  # fmt: skip
 
 
-def names(sources: tuple[str, ...]) -> tuple[str, ...]:
+def names(sources: tuple[str, ...], scorers: tuple[str, ...]) -> tuple[str, ...]:
     """Feature names in the order of the matrix's columns."""
     return (
         *(f"user_{name}" for name in USER_NUMBERS),
         *(f"item_{name}" for name in NUMBERS),
         *_ITEM_TRENDS,
         *_PAIR,
-        *(f"affinity_{name}" for name in CODES),
-        *(f"score_{name}" for name in sources),
+        *category_features.names(),
+        *(f"score_{name}" for name in (*sources, *scorers)),
         *(f"rank_{name}" for name in sources),
         "n_sources",
         "best_rank",
@@ -50,15 +51,15 @@ def matrix(block: UserBlock, candidates: CandidateBlock, items: ItemArrays, *, t
     columns += item.values()
     columns += _trends(item)
     columns += _pair(block, rows, block.bought_position(rows, item_idx), item, today)
-    columns += [_affinity(block, candidates, np.asarray(items.codes[name])) for name in CODES]
+    columns += category_features.columns(block, candidates, items, today=today)
     ranks = candidates.ranks.astype(np.float32)
     ranks[candidates.ranks == 0] = np.nan
-    width = candidates.scores.shape[1]
-    out = np.empty((len(rows), len(columns) + 2 * width + 2), dtype=np.float32)
+    ranked_at = len(columns) + candidates.scores.shape[1]
+    out = np.empty((len(rows), ranked_at + ranks.shape[1] + 2), dtype=np.float32)
     for position, column in enumerate(columns):
         out[:, position] = column
-    out[:, len(columns) : len(columns) + width] = candidates.scores
-    out[:, len(columns) + width : len(columns) + 2 * width] = ranks
+    out[:, len(columns) : ranked_at] = candidates.scores
+    out[:, ranked_at:-2] = ranks
     out[:, -2] = (candidates.ranks > 0).sum(axis=1)
     out[:, -1] = np.where(candidates.ranks == 0, np.iinfo(np.int16).max, candidates.ranks).min(axis=1, initial=32767)
     return out
@@ -113,26 +114,3 @@ def _pair(block: UserBlock, rows: Int64, position: Int64, item: dict[str, Float3
 
 def _mean_gap(span: AnyArray, count: Float32) -> Float32:
     return np.where(count > 1, span / np.maximum(count - 1, 1), np.nan).astype(np.float32)
-
-
-def _affinity(block: UserBlock, candidates: CandidateBlock, codes: AnyArray) -> Float32:
-    """Share of the user's baskets, halved every 60 days, in the item's category."""
-    n_codes = int(codes.max(initial=-1)) + 1
-    share = np.full(len(candidates.rows), np.nan, dtype=np.float32)
-    if n_codes == 0:
-        return share
-    bought = block.bought
-    code = codes[bought.item_idx]
-    known = code >= 0
-    keys = bought.rows[known] * n_codes + code[known]
-    unique, inverse = np.unique(keys, return_inverse=True)
-    sums = np.bincount(inverse, weights=bought.decayed_60[known], minlength=len(unique))
-    totals = np.bincount(bought.rows[known], weights=bought.decayed_60[known], minlength=block.n_users)
-    of_item = codes[candidates.items]
-    wanted = candidates.rows * n_codes + of_item
-    position = np.minimum(np.searchsorted(unique, wanted), max(len(unique) - 1, 0))
-    found = (unique[position] == wanted) if len(unique) else np.zeros(len(wanted), dtype=bool)
-    share[of_item >= 0] = 0
-    hit = found & (of_item >= 0)
-    share[hit] = sums[position[hit]] / np.maximum(totals[candidates.rows[hit]], 1e-9)
-    return share

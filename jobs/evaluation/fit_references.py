@@ -23,11 +23,10 @@ from jobs.kernels.blocks import Kitchen
 from jobs.kernels.frequencies import frequencies
 from jobs.kernels.measuring import Opponents
 from jobs.session import cores
-from models import artifact
-from models.ragged import Int32, Int64, lists, rows_of
+from models import artifact, incidence
+from models.ragged import Int32
 from models.references import cosine, ease, tifuknn
 
-_HISTORY: Final = ("user_idx", "item_idx", "baskets", "quantities")
 _GIGABYTES: Final = "left out: needs {:.3g} GB, references.memory_gigabytes is {:g}"
 
 
@@ -88,7 +87,7 @@ class _Fitter:
         self._spark, self._settings, self._layout, self._as_of = spark, settings, layout, kitchen.as_of
         self._catalogue = kitchen.catalogue()
         self._n_items = self._catalogue.items.n_items
-        self._n_pairs = sum(len(_bought(batch, self._n_items)[1]) for batch in self._batches())
+        self._n_pairs = sum(len(incidence.bought(batch, self._n_items)[1]) for batch in self._batches())
 
     def gigabytes(self, name: str) -> float:
         """Memory that the fit of a reference takes."""
@@ -112,14 +111,14 @@ class _Fitter:
 
     def _cosine(self, folder: Path, facts: dict[str, Any]) -> None:
         threads = self._settings.threads or cores()
-        blocks = [_matrix(batch, self._n_items) for batch in self._batches()]
+        blocks = [incidence.matrix(batch, self._n_items) for batch in self._batches()]
         together = sparse.vstack(blocks).tocsr() if blocks else sparse.csr_matrix((0, self._n_items))
         made = cosine.fit(together, self._settings.references.cosine_neighbours, threads=threads)
         cosine.save(folder, made, about=facts)
 
     def _ease(self, folder: Path, facts: dict[str, Any]) -> None:
         chosen = self._most_bought()
-        blocks = (_matrix(batch, self._n_items)[:, chosen] for batch in self._batches())
+        blocks = (incidence.matrix(batch, self._n_items)[:, chosen] for batch in self._batches())
         weights = ease.fit(ease.gram(blocks, len(chosen)), self._settings.references.ease_regularization)
         ease.save(folder, chosen, weights, about=facts)
 
@@ -138,17 +137,4 @@ class _Fitter:
         return ease.most_bought(self._catalogue.number("buyers"), allowed, self._settings.references.ease_items)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        return lake.batches(self._layout, tables.HISTORIES, self._as_of, _HISTORY)
-
-
-def _matrix(batch: pa.RecordBatch, n_items: int) -> sparse.csr_matrix:
-    """1 where a user of the batch bought the item, shape (users, n_items)."""
-    rows, items = _bought(batch, n_items)
-    return sparse.csr_matrix((np.ones(len(items), np.float32), (rows, items)), shape=(batch.num_rows, n_items))
-
-
-def _bought(batch: pa.RecordBatch, n_items: int) -> tuple[Int64, Int32]:
-    """Row and item of each pair of `histories` with a purchase that stands."""
-    offsets, items = lists(batch.column("item_idx"))
-    stands = (lists(batch.column("baskets"))[1] > 0) & (lists(batch.column("quantities"))[1] > 0) & (items < n_items)
-    return rows_of(offsets)[stands], items[stands]
+        return lake.batches(self._layout, tables.HISTORIES, self._as_of, incidence.COLUMNS)

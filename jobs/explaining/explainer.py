@@ -32,7 +32,7 @@ class Explainer:
         self._settings, self._now, self._then, self._n_features = settings, now, then, n_features
         self._layout = layout_of(settings)
         self._choices = choosing.read(self._layout, now.as_of)
-        self._names = ranking_features.names(settings.candidates.sources)
+        self._names = ranking_features.names(settings.candidates.sources, settings.candidates.scorers)
         self.served: TopN | None = None
         self._items: dict[int, dict[str, Any]] = {}
         self._views: tuple[View | None, View | None] = (None, None)

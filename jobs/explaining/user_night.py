@@ -105,16 +105,18 @@ class UserNight:
         """The candidates that the placement may show.
 
         Raises:
-            InputInvalid: they were made with other sources than the settings have.
+            InputInvalid: they were made with other sources or scorers than the settings have.
         """
-        n, width = len(self._settings.candidates.sources), len(self.batch.column("source_ranks")[0].as_py())
-        if width != 2 * n * len(self.batch.column("proposed_idx")[0]):
+        wanted, n_made = self._settings.candidates, len(self.batch.column("proposed_idx")[0])
+        n, n_scorers = len(wanted.sources), len(wanted.scorers)
+        widths = [len(self.batch.column(name)[0].as_py()) for name in ("source_ranks", "source_scores")]
+        if widths != [2 * n * n_made, 4 * (n + n_scorers) * n_made]:
             raise InputInvalid(
-                f"The candidates as of {self.as_of} were made with other sources than the settings have.",
-                where="candidates.sources",
+                f"The candidates as of {self.as_of} were made with other sources or scorers than the settings have.",
+                where="candidates.sources, candidates.scorers",
                 todo="Ask with the settings of that night: --config FILE.",
             )
-        made = candidates.read(self.batch, n)
+        made = candidates.read(self.batch, n, n_scorers)
         shown: Bool = is_new(self.block, made.rows, made.items) if self.is_new_only else np.ones(len(made.rows), bool)
         return made.take(shown)
 
@@ -159,12 +161,13 @@ class UserNight:
         return dict(zip(wanted, made, strict=True))
 
     def opinions(self, item: int) -> list[SourceScore]:
-        """Every source's score and rank of a candidate, best rank first; nothing of other items."""
+        """Every source's score and rank of a candidate, best rank first, then scorers'; nothing of other items."""
         if item not in self.position:
             return []
-        row, found = self.position[item], []
-        for column, source in enumerate(self._settings.candidates.sources):
-            score, rank = float(self.proposed.scores[row, column]), int(self.proposed.ranks[row, column])
+        row, found, wanted = self.position[item], [], self._settings.candidates
+        ranks = [*self.proposed.ranks[self.position[item]].tolist(), *[0] * len(wanted.scorers)]
+        for column, source in enumerate((*wanted.sources, *wanted.scorers)):
+            score, rank = float(self.proposed.scores[row, column]), ranks[column]
             found.append(SourceScore(source=source, score=None if np.isnan(score) else score, rank=rank or None))
         return sorted(found, key=lambda one: (one.rank is None, one.rank or 0))
 

@@ -16,12 +16,12 @@ from pyspark.sql import functions as F
 
 from contracts.days import day_number
 from contracts.settings import Candidates, Impressions
-from jobs.kernels.metering import metered
+from jobs.kernels.metering import metered, metered_scorers
 from models import candidates as candidate_rows
 from models import examples, impressions, ranking_features
 from models.impressions import Float64
 from models.sources import registry
-from models.sources.base import Source
+from models.sources.base import Scorer, Source
 from models.sources.registry import Catalogue, Folders
 from models.user_block import read_block
 
@@ -47,6 +47,10 @@ class Kitchen:
         """The sources of the date, made once a worker."""
         return _sources(Folders(*(open_() for open_ in self.open_folders)), self.settings)
 
+    def scorers(self) -> dict[str, Scorer]:
+        """The scorers of the date, made once a worker."""
+        return _scorers(Folders(*(open_() for open_ in self.open_folders)), self.settings)
+
 
 @dataclass(frozen=True, slots=True)
 class Learning:
@@ -71,6 +75,11 @@ def _sources(folders: Folders, settings: Candidates) -> dict[str, Source]:
     return registry.build(_catalogue(folders, settings))
 
 
+@lru_cache(maxsize=2)
+def _scorers(folders: Folders, settings: Candidates) -> dict[str, Scorer]:
+    return registry.build_scorers(_catalogue(folders, settings))
+
+
 def candidates_of(users: DataFrame, kitchen: Kitchen, costs: Accumulator[dict[str, float]] | None = None) -> DataFrame:
     """Rows of the table `candidates` without `as_of`, one row a user of `users`.
 
@@ -82,11 +91,11 @@ def candidates_of(users: DataFrame, kitchen: Kitchen, costs: Accumulator[dict[st
     per_source = kitchen.settings.per_source
 
     def generate_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        n_items, sources = kitchen.catalogue().items.n_items, kitchen.sources()
+        n_items, sources, scorers = kitchen.catalogue().items.n_items, kitchen.sources(), kitchen.scorers()
         if costs is not None:
-            sources = metered(sources, costs)
+            sources, scorers = metered(sources, costs), metered_scorers(scorers, costs)
         for batch in blocks:
-            made = candidate_rows.generate(read_block(batch, n_items), sources, per_source)
+            made = candidate_rows.generate(read_block(batch, n_items), sources, per_source, scorers)
             columns = {"user_idx": batch.column("user_idx"), **candidate_rows.to_columns(made, batch.num_rows)}
             yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
@@ -121,7 +130,7 @@ def examples_of(
         items = kitchen.catalogue().items
         for batch in blocks:
             block = read_block(batch, items.n_items)
-            made = candidate_rows.generate(block, kitchen.sources(), per_source)
+            made = candidate_rows.generate(block, kitchen.sources(), per_source, kitchen.scorers())
             told = {"negative_share": negative_share, "seed": seed + today, **_logged(batch, learning)}
             rows = examples.label(block, made, batch.column("bought"), **told)
             features = ranking_features.matrix(block, rows.candidates, items, today=today)

@@ -41,7 +41,7 @@ def scored(
         items = kitchen.catalogue().items
         for batch in blocks:
             block = read_block(batch, items.n_items)
-            made = candidate_rows.generate(block, kitchen.sources(), per_source)
+            made = candidate_rows.generate(block, kitchen.sources(), per_source, kitchen.scorers())
             features = ranking_features.matrix(block, made, items, today=today)
             offsets, bought = lists(batch.column("bought"))
             labels = is_in(keys_of(made.rows, made.items), np.sort(keys_of(rows_of(offsets), bought)))

@@ -98,7 +98,7 @@ def measured(users: DataFrame, kitchen: Kitchen, plan: Plan, opponents: Opponent
         plan: what is measured.
         opponents: the references of the same day.
     """
-    n_sources = len(kitchen.settings.sources)
+    n_sources, n_scorers = len(kitchen.settings.sources), len(kitchen.settings.scorers)
 
     def measure_blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         opened = kitchen.catalogue()
@@ -108,7 +108,7 @@ def measured(users: DataFrame, kitchen: Kitchen, plan: Plan, opponents: Opponent
         shelf = list_quality.shelf_of(assortment, plan, factors, np.asarray(opened.items.codes["category"]))
         for batch in batches:
             users_block = read_block(batch, opened.items.n_items)
-            made = candidates.read(batch, n_sources)
+            made = candidates.read(batch, n_sources, n_scorers)
             block = _block(batch, users_block, made, plan)
             numbers, tops = _matrices(block, plan, assortment, shelf, references)
             counts = [_pooled(batch, block, plan, assortment), *[[]] * (batch.num_rows - 1)]

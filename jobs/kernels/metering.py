@@ -10,7 +10,7 @@ from pyspark import Accumulator, AccumulatorParam
 from pyspark.sql import SparkSession
 
 from models.ragged import Float32, Int32, Int64
-from models.sources.base import Proposals, Source
+from models.sources.base import Proposals, Scorer, Source
 from models.user_block import UserBlock
 
 
@@ -37,23 +37,18 @@ def cpu_seconds(costs: Accumulator[dict[str, float]]) -> dict[str, float]:
     return {f"{name}_cpu_seconds": seconds for name, seconds in sorted(costs.value.items())}
 
 
-class Metered:
-    """A source that tells the processor time of its work."""
+class MeteredScorer:
+    """A scorer that tells the processor time of its work."""
 
-    def __init__(self, source: Source, add: Callable[[float], None]) -> None:
+    def __init__(self, scorer: Scorer, add: Callable[[float], None]) -> None:
         """`add` gets the seconds of each call."""
-        self._source = source
+        self._scorer = scorer
         self._add = add
 
-    def propose(self, block: UserBlock, n: int) -> Proposals:
-        """What the source proposes."""
-        with self._metered():
-            return self._source.propose(block, n)
-
     def score(self, block: UserBlock, rows: Int64, items: Int32) -> Float32:
-        """What the source scores."""
+        """What the scorer scores."""
         with self._metered():
-            return self._source.score(block, rows, items)
+            return self._scorer.score(block, rows, items)
 
     @contextmanager
     def _metered(self) -> Iterator[None]:
@@ -64,10 +59,29 @@ class Metered:
             self._add(time.process_time() - started)
 
 
+class Metered(MeteredScorer):
+    """A source that tells the processor time of its work."""
+
+    def __init__(self, source: Source, add: Callable[[float], None]) -> None:
+        """`add` gets the seconds of each call."""
+        super().__init__(source, add)
+        self._source = source
+
+    def propose(self, block: UserBlock, n: int) -> Proposals:
+        """What the source proposes."""
+        with self._metered():
+            return self._source.propose(block, n)
+
+
 def metered(sources: dict[str, Source], costs: Accumulator[dict[str, float]]) -> dict[str, Source]:
     """The sources, whose seconds add up in `costs`."""
+    return {name: Metered(source, _adder(name, costs)) for name, source in sources.items()}
 
-    def adder(name: str) -> Callable[[float], None]:
-        return lambda seconds: costs.add({name: seconds})
 
-    return {name: Metered(source, adder(name)) for name, source in sources.items()}
+def metered_scorers(scorers: dict[str, Scorer], costs: Accumulator[dict[str, float]]) -> dict[str, Scorer]:
+    """The scorers, whose seconds add up in `costs`."""
+    return {name: MeteredScorer(scorer, _adder(name, costs)) for name, scorer in scorers.items()}
+
+
+def _adder(name: str, costs: Accumulator[dict[str, float]]) -> Callable[[float], None]:
+    return lambda seconds: costs.add({name: seconds})

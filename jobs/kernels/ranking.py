@@ -60,13 +60,13 @@ def rank(
         repeats: whether the shop allows repeats at all.
     """
     today = day_number(kitchen.as_of)
-    n_sources = len(kitchen.settings.sources)
+    n_sources, n_scorers = len(kitchen.settings.sources), len(kitchen.settings.scorers)
 
     def rank_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         items = kitchen.catalogue().items
         for batch in blocks:
             block = read_block(batch, items.n_items)
-            proposed = candidate_rows.read(batch, n_sources)
+            proposed = candidate_rows.read(batch, n_sources, n_scorers)
             features = ranking_features.matrix(block, proposed, items, today=today)
             new = is_new(block, proposed.rows, proposed.items)
             for name, placement in placements.items():

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
+from contracts.settings import Candidates
 from jobs.kernels.ranking import RANKED_SCHEMA
 from models import candidates as candidate_rows
 from models.candidates import CandidateBlock
@@ -15,22 +16,23 @@ from models.ragged import offsets_of, to_lists
 from models.references.single import by_source_rank
 
 
-def ranked_by_source(candidates: DataFrame, n_sources: int, source: int, placement: str) -> DataFrame:
+def ranked_by_source(candidates: DataFrame, wanted: Candidates, source: int, placement: str) -> DataFrame:
     """Rows of the table `ranked` without `as_of`: what one source proposed, in its order.
 
     Scores fall by one a place, from 0, so that every place is worth the same to the objectives that follow.
 
     Args:
         candidates: of the date.
-        n_sources: sources whose ranks it holds.
+        wanted: the sources and scorers that it was made with.
         source: position of the one.
         placement: whose rows they are.
     """
+    n_sources, n_scorers = len(wanted.sources), len(wanted.scorers)
     renamed = candidates.withColumnRenamed("item_idx", "proposed_idx")
 
     def rank_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in blocks:
-            yield ranked_batch(batch, candidate_rows.read(batch, n_sources), source, placement)
+            yield ranked_batch(batch, candidate_rows.read(batch, n_sources, n_scorers), source, placement)
 
     return renamed.mapInArrow(rank_blocks, RANKED_SCHEMA)
 

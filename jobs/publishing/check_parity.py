@@ -104,7 +104,7 @@ def _check(settings: Settings, layout: Layout, as_of: dt.date, reader: Reader, t
     systems = {name: entry.system for name, entry in reader.manifest.placements.items()}
     usual = parity_tables.usual(layout, as_of, users)
     kitchen = SecondKitchen.of(settings, layout, as_of, shop, systems, usual)
-    people = parity_tables.people(layout, as_of, users, n_items=shop.n_items, n_sources=len(shop.sources))
+    people = parity_tables.people(layout, as_of, users, shop)
     expected = set()
     while block := list(islice(people, BLOCK_USERS)):
         expected |= {person.user_id for person in block}

@@ -54,6 +54,7 @@ def shop_of(settings: Settings, layout: Layout, as_of: dt.date) -> Shop:
         texts={name: _by_index(catalogue, name, n_items) for name in TEXTS},
         is_recommendable=features["is_recommendable"].to_numpy(),
         sources=settings.candidates.sources,
+        scorers=settings.candidates.scorers,
         reasons=settings.reasons,
         min_item_buyers=settings.candidates.min_item_buyers,
         arrival_days=settings.candidates.arrival_days,
@@ -76,15 +77,15 @@ def _places(layout: Layout, as_of: dt.date, salt: str) -> Iterator[tuple[float, 
                 yield place(user_id, salt), user_id, user_idx
 
 
-def people(layout: Layout, as_of: dt.date, users: dict[int, str], *, n_items: int, n_sources: int) -> Iterator[Person]:
+def people(layout: Layout, as_of: dt.date, users: dict[int, str], shop: Shop) -> Iterator[Person]:
     """The users who have a history and candidates, by ascending index. Memory holds the rows of `users` alone."""
     histories = _of_users(layout, tables.HISTORIES, as_of, ("n_baskets", *PAIRS), users)
     features = _of_users(layout, tables.USER_FEATURES, as_of, (*USER_NUMBERS, "segment"), users)
-    columns = ("item_idx", "source_scores", "source_ranks")
+    columns, n_sources = ("item_idx", "source_scores", "source_ranks"), len(shop.sources)
     candidates = _of_users(layout, tables.CANDIDATES, as_of, columns, users)
     for user_idx in sorted(candidates.keys() & histories.keys()):
         proposed, history = candidates[user_idx], histories[user_idx]
-        known = np.asarray(history["item_idx"]) < n_items
+        known = np.asarray(history["item_idx"]) < shop.n_items
         pairs = {name: np.asarray(history[name])[known] for name in PAIRS}
         known_of = features.get(user_idx, {})
         row = {"n_baskets": history["n_baskets"], **{name: known_of.get(name) for name in USER_NUMBERS}}
@@ -94,7 +95,7 @@ def people(layout: Layout, as_of: dt.date, users: dict[int, str], *, n_items: in
             numbers={name: np.float32("nan" if value is None else value) for name, value in row.items()},
             pairs=pairs,
             items=np.asarray(proposed["item_idx"]),
-            scores=np.frombuffer(proposed["source_scores"], dtype="<f4").reshape(-1, n_sources),
+            scores=np.frombuffer(proposed["source_scores"], dtype="<f4").reshape(-1, n_sources + len(shop.scorers)),
             ranks=np.frombuffer(proposed["source_ranks"], dtype="<i2").reshape(-1, n_sources),
             segment=known_of.get("segment", "all"),
         )

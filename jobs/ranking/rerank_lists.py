@@ -79,7 +79,7 @@ def chosen(spark: SparkSession, settings: Settings, systems: dict[str, str], *, 
     candidates = storage.read_as_of(spark, layout, tables.CANDIDATES, as_of)
     rows = ranked.where(~F.col("placement").isin(list(replaced)))
     for name, source in replaced.items():
-        rows = rows.unionByName(ranked_by_source(candidates, len(sources), sources.index(source), name))
+        rows = rows.unionByName(ranked_by_source(candidates, settings.candidates, sources.index(source), name))
     return rows
 
 

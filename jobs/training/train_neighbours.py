@@ -24,6 +24,7 @@ from jobs.ingest.flag_users import without_flagged
 from jobs.kitchens import users_of
 from jobs.paths import layout_of
 from jobs.session import cores
+from jobs.training import fit_scorers
 from jobs.training.build_features import catalogue_as_of
 from models import item_arrays, neighbours
 from models.histories import pairs_of
@@ -36,7 +37,7 @@ MAX_SEGMENTS: Final = 64
 
 
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
-    """The artifact of covisit, content and category neighbours and of segment popularity.
+    """The artifact of covisit, content and category neighbours, of segment popularity and of the scorers.
 
     Raises:
         InputMissing: features or traffic of that date are missing.
@@ -52,6 +53,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
         matrices,
         buyers,
         json.dumps(segments, sort_keys=True),
+        scorers=fit_scorers.arrays(settings, layout, items, as_of),
         about={"as_of": as_of.isoformat(), "n_items": items.n_items},
     )
     return JobReport(

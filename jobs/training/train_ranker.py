@@ -48,7 +48,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
         "as_of": as_of.isoformat(),
         "cuts": [cut.isoformat() for cut in cuts],
         "fingerprint": settings.fingerprint("ranker", "candidates", "als", "shop"),
-        "features": list(ranking_features.names(settings.candidates.sources)),
+        "features": list(ranking_features.names(settings.candidates.sources, settings.candidates.scorers)),
         **({"examination": logged} if logged else {}),
     }
     folder = layout.artifact("ranker", as_of)
@@ -153,7 +153,7 @@ def _examples(table: pa.Table, *, repeats: bool) -> Examples:
 
 
 def _fit(examples: Examples, settings: Settings, placement: str) -> str:
-    names = ranking_features.names(settings.candidates.sources)
+    names = ranking_features.names(settings.candidates.sources, settings.candidates.scorers)
     losses = settings.ranker.losses.get(placement)
     threads = settings.threads or cores()
     gain = settings.impressions.click_gain

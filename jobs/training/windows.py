@@ -64,7 +64,7 @@ def first_day(layout: Layout) -> dt.date:
 
 def fingerprint(settings: Settings, log: Log | None = None) -> str:
     """Hash of everything that shapes the examples, the features' names and the window's outcomes included."""
-    names = " ".join(ranking_features.names(settings.candidates.sources))
+    names = " ".join(ranking_features.names(settings.candidates.sources, settings.candidates.scorers))
     columns = hashlib.sha256(names.encode()).hexdigest()[:8]
     wanted = settings.ranker
     made_with = settings.fingerprint("shop", "als", "candidates", "traffic")

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from contracts.errors import VocabularyMismatch
+from models.parity import categories
 from models.parity.inputs import Person, Shop
 from models.ragged import AnyArray, Float32
 
@@ -42,11 +43,14 @@ def by_name(person: Person, shop: Shop) -> Columns:
     columns |= _trends(item)
     columns |= _pair(person, shop, item)
     columns |= _against_user(person, item)
-    columns |= {f"affinity_{name}": _affinity(person, shop, name) for name in shop.texts}
+    for name in shop.texts:
+        columns |= categories.columns(person, shop, name)
     for position, source in enumerate(shop.sources):
         columns[f"score_{source}"] = person.scores[:, position]
         ranks = person.ranks[:, position].astype(np.float32)
         columns[f"rank_{source}"] = np.where(ranks > 0, ranks, _ABSENT)
+    for position, scorer in enumerate(shop.scorers, start=len(shop.sources)):
+        columns[f"score_{scorer}"] = person.scores[:, position]
     proposed = person.ranks > 0
     columns["n_sources"] = proposed.sum(axis=1)
     columns["best_rank"] = np.where(proposed, person.ranks, 32767).min(axis=1)
@@ -129,22 +133,3 @@ def _over(values: AnyArray, gaps: AnyArray, *, least: float) -> AnyArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         made: AnyArray = values.astype(np.float64) / np.maximum(gaps.astype(np.float64), least)
     return made
-
-
-def _affinity(person: Person, shop: Shop, name: str) -> Float32:
-    """Share of the user's baskets, halved every 60 days, in the text of each candidate; NaN where that is unknown."""
-    texts, weights = shop.texts[name], person.pairs["decayed_60"].tolist()
-    if not any(texts):
-        return np.full(len(person.items), _ABSENT, dtype=np.float32)
-    sums: dict[str, float] = {}
-    total = 0.0
-    for item, at in person.bought.items():
-        text = texts[item]
-        if text is not None:
-            sums[text] = sums.get(text, 0.0) + weights[at]
-            total += weights[at]
-    shares = [
-        _ABSENT if (text := texts[item]) is None else sums.get(text, 0.0) / max(total, 1e-9)
-        for item in person.items.tolist()
-    ]
-    return np.array(shares, dtype=np.float64).astype(np.float32)

@@ -30,6 +30,7 @@ class Shop:
         texts: category, department and brand by item index; None where unknown.
         is_recommendable: by item index.
         sources: names, in the order of the candidates' columns.
+        scorers: names, whose scores follow those of the sources.
         reasons: names, in the order of the reasons' codes.
         min_item_buyers: items with fewer buyers are not recommended.
         arrival_days: but those that are at most so old.
@@ -41,6 +42,7 @@ class Shop:
     texts: Mapping[str, Sequence[str | None]]
     is_recommendable: Bool
     sources: tuple[str, ...]
+    scorers: tuple[str, ...]
     reasons: tuple[str, ...]
     min_item_buyers: int
     arrival_days: int
@@ -67,6 +69,17 @@ class Shop:
         items = [item for item in range(self.n_items) if self.allowed[item]]
         return sorted(items, key=lambda item: (*(-column[item] for column in columns), item))
 
+    @cached_property
+    def buyers_of(self) -> dict[str, dict[str, float]]:
+        """Buyers of 84 days, added up over the items of each text, by attribute and text."""
+        made: dict[str, dict[str, float]] = {}
+        for name, texts in self.texts.items():
+            sums = made.setdefault(name, {})
+            for text, n in zip(texts, self.numbers["buyers_84"].tolist(), strict=False):
+                if text is not None:
+                    sums[text] = sums.get(text, 0.0) + n
+        return made
+
 
 @dataclass(frozen=True)
 class Person:
@@ -76,8 +89,8 @@ class Person:
         numbers: float32 by name of the table `user_features`; NaN where unknown.
         pairs: columns of the user's row of `histories`, parallel, of the items that the date knows.
         items: candidates.
-        scores: shape (candidates, sources), NaN where a source has none.
-        ranks: the same shape, from 1; 0 where not proposed.
+        scores: shape (candidates, sources and scorers), NaN where one has none.
+        ranks: shape (candidates, sources), from 1; 0 where not proposed.
         segment: whose popular list stands in for the user's.
     """
 

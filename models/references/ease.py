@@ -51,12 +51,15 @@ def gram(blocks: Iterable[sparse.csr_matrix], n: int) -> npt.NDArray[np.float64]
     return total
 
 
-def fit(together: npt.NDArray[np.float64], regularization: float) -> Float32:
+def fit(
+    together: npt.NDArray[np.float64], regularization: float, *, setting: str = "references.ease_regularization"
+) -> Float32:
     """Weights of shape (n, n) with an empty diagonal: B = I - P / diag(P), P = (G + regularization I)^-1.
 
     Args:
         together: the Gram matrix G; overwritten.
         regularization: added to its diagonal.
+        setting: its name, for the error.
 
     Raises:
         InputInvalid: the matrix cannot be inverted.
@@ -65,9 +68,7 @@ def fit(together: npt.NDArray[np.float64], regularization: float) -> Float32:
     factor, info = linalg.lapack.dpotrf(together, lower=True, overwrite_a=True)
     inverse, info_2 = linalg.lapack.dpotri(factor, lower=True, overwrite_c=True)
     if info or info_2:
-        raise InputInvalid(
-            "The items' Gram matrix cannot be inverted.", where="EASE^R", todo="Raise references.ease_regularization."
-        )
+        raise InputInvalid("The items' Gram matrix cannot be inverted.", where="EASE^R", todo=f"Raise {setting}.")
     inverse = np.tril(inverse) + np.tril(inverse, -1).T
     weights: Float32 = (-inverse / np.diag(inverse)).astype(np.float32)
     weights[np.diag_indices_from(weights)] = 0

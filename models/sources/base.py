@@ -26,15 +26,19 @@ class Proposals:
     ranks: Int64
 
 
-class Source(Protocol):
-    """One way to find candidates. Adding one is a module here and a line in `models.sources.registry`."""
+class Scorer(Protocol):
+    """One opinion of candidates. Adding one is a module here and a line in `models.sources.registry`."""
+
+    def score(self, block: UserBlock, rows: Int64, items: Int32) -> Float32:
+        """The score of each (row, item), rows ascending; NaN where nothing is known. Higher is better."""
+        ...
+
+
+class Source(Scorer, Protocol):
+    """One way to find candidates: a scorer that proposes items too, added in the same way."""
 
     def propose(self, block: UserBlock, n: int) -> Proposals:
         """At most `n` allowed items for each user."""
-        ...
-
-    def score(self, block: UserBlock, rows: Int64, items: Int32) -> Float32:
-        """The score of each (row, item), rows ascending; NaN where the source knows nothing. Higher is better."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The sources of a date, from its artifacts."""
+"""The sources and scorers of a date, from its artifacts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from contracts.settings import Candidates
 from models import als, artifact, item_arrays, neighbours
 from models.item_arrays import ItemArrays
 from models.ragged import Bool, Float32
+from models.sources import ease
 from models.sources.als import Als
-from models.sources.base import Source
+from models.sources.base import Scorer, Source
 from models.sources.neighbours import Neighbours, Seeds, last_basket, strongest
 from models.sources.own import Own
 from models.sources.popular import Popular
@@ -72,6 +73,15 @@ def build(catalogue: Catalogue) -> dict[str, Source]:
     return {name: _SOURCES[name](catalogue) for name in catalogue.settings.sources}
 
 
+def build_scorers(catalogue: Catalogue) -> dict[str, Scorer]:
+    """The settings' scorers, in their order.
+
+    Raises:
+        ArtifactCorrupt: an artifact is absent or unreadable.
+    """
+    return {name: _SCORERS[name](catalogue) for name in catalogue.settings.scorers}
+
+
 def _als(name: str) -> Callable[[Catalogue], Source]:
     def make(catalogue: Catalogue) -> Source:
         factors = als.load(catalogue.folders.als, name)
@@ -124,4 +134,7 @@ _SOURCES: Final[dict[str, Callable[[Catalogue], Source]]] = {
     "segment": _segment,
     "trend": _trend,
     "arrivals": _arrivals,
+}
+_SCORERS: Final[dict[str, Callable[[Catalogue], Scorer]]] = {
+    "ease": lambda catalogue: ease.load(catalogue.folders.neighbours, catalogue.items.n_items),
 }

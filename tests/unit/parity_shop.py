@@ -29,6 +29,7 @@ from models.sources.base import is_new
 from models.user_block import USER_NUMBERS, UserBlock, read_block
 
 SOURCES: Final = ("own", "als", "popular")
+SCORERS: Final = ("ease",)
 REASONS: Final = (*SOURCES, EXPLORED, PINNED)
 N_USERS: Final = 40
 N_ITEMS: Final = 60
@@ -90,7 +91,7 @@ class RandomShop:
         """The items as the second path sees them."""
         return Shop(
             item_ids=[f"item-{i}" for i in range(N_ITEMS)], numbers=self.numbers, texts=self.texts,
-            is_recommendable=np.asarray(self.items.is_recommendable), sources=SOURCES, reasons=REASONS,
+            is_recommendable=np.asarray(self.items.is_recommendable), sources=SOURCES, scorers=SCORERS, reasons=REASONS,
             min_item_buyers=1, arrival_days=35, today=TODAY,
         )  # fmt: skip
 
@@ -145,8 +146,8 @@ class RandomShop:
         n = int(rng.integers(0, 30))
         ranks = rng.integers(0, 20, (n, len(SOURCES))).astype(np.int16)
         items = np.sort(rng.choice(N_ITEMS, n, replace=False)).astype(np.int32)
-        scores = rng.normal(size=ranks.shape).astype(np.float32)
-        scores = np.where(rng.random(ranks.shape) < 0.2, np.float32("nan"), scores)
+        scores = rng.normal(size=(n, len(SOURCES) + len(SCORERS))).astype(np.float32)
+        scores = np.where(rng.random(scores.shape) < 0.2, np.float32("nan"), scores)
         scores[:, 1] = self.factors[1][items] @ self.factors[0][row["user_idx"]]
         return Person(
             user_id=f"user-{row['user_idx']}", user_idx=row["user_idx"],
@@ -179,7 +180,7 @@ class RandomShop:
         labels = np.random.default_rng(seed).integers(0, 2, len(self.features))
         examples = ranker.Examples(self.features, labels, np.bincount(self.candidates.rows, minlength=N_USERS))
         small = Ranker(n_estimators=20, num_leaves=8, min_data_in_leaf=5, lambda_l2=0.0)
-        text = ranker.fit(examples, ranking_features.names(SOURCES), small, seed=1, threads=1)
+        text = ranker.fit(examples, ranking_features.names(SOURCES, SCORERS), small, seed=1, threads=1)
         return lgb.Booster(model_str=text)
 
     def made(

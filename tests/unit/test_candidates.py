@@ -27,7 +27,7 @@ def sources(items: ItemArrays) -> dict[str, Source]:
 @pytest.fixture
 def made(block: UserBlock, sources: dict[str, Source]) -> CandidateBlock:
     """Own items and one popular new item a user."""
-    return candidates.generate(block, sources, 1)
+    return candidates.generate(block, sources, 1, {})
 
 
 def test_candidates_are_the_union_with_who_proposed_them(made: CandidateBlock) -> None:
@@ -46,7 +46,7 @@ def test_every_source_scores_every_candidate(made: CandidateBlock) -> None:
 
 def test_an_item_of_two_sources_is_one_candidate(block: UserBlock, sources: dict[str, Source]) -> None:
     """Asked twice, the popular source sets both its bits and both its ranks."""
-    twice = candidates.generate(block, {"first": sources["popular"], "second": sources["popular"]}, 1)
+    twice = candidates.generate(block, {"first": sources["popular"], "second": sources["popular"]}, 1, {})
     assert (twice.bits.tolist(), twice.ranks.tolist()) == ([3] * 4, [[1, 1]] * 4)
 
 
@@ -54,7 +54,7 @@ def test_candidates_survive_their_table(made: CandidateBlock) -> None:
     """Matrices are row-major: what is read is what was written."""
     columns = candidates.to_columns(made, 4)
     columns["proposed_idx"] = columns.pop("item_idx")
-    back = candidates.read(pa.RecordBatch.from_pydict(columns), 2)
+    back = candidates.read(pa.RecordBatch.from_pydict(columns), 2, 0)
     for name in ("rows", "items", "bits", "ranks"):
         assert getattr(back, name).tolist() == getattr(made, name).tolist()
     np.testing.assert_array_equal(back.scores, made.scores)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from contracts import tables
-from contracts.settings import SOURCE_NAMES
+from contracts.settings import SCORER_NAMES, SOURCE_NAMES
 from contracts.tables import Column
 from models import ranking_features
 from models.candidates import CandidateBlock
@@ -63,12 +63,17 @@ def test_the_features_of_a_ranker_are_named_here() -> None:
         "quantity_ratio",
         "first_buyer_share",
         "affinity_",
+        "fit_",
+        "share_",
+        "variety_",
+        "recency_days_",
+        "relative_price_",
         "score_",
         "rank_",
         "n_sources",
         "best_rank",
     )
-    names = ranking_features.names(SOURCE_NAMES)
+    names = ranking_features.names(SOURCE_NAMES, SCORER_NAMES)
     assert not [name for name in names if not name.startswith(kinds)]
     assert {name.removeprefix("user_") for name in names if name.startswith("user_")} == {*USER_NUMBERS, "overdue"}
     assert not [name for name in names if WORDS.search(name.replace("_", " "))]

@@ -32,7 +32,7 @@ from models.user_block import USER_NUMBERS, UserBlock, read_block
 
 FIRST, SECOND = dt.date(2026, 3, 1), dt.date(2026, 3, 2)
 SOURCES = ("own", "als", "covisit", "popular")
-NAMES = ranking_features.names(SOURCES)
+NAMES = ranking_features.names(SOURCES, ())
 TITLES = ["Tea", "Jam", "Bread", "Milk", "Soap", "Gone", "Fig"]
 
 
@@ -40,7 +40,7 @@ def settings_of(root: Path) -> Settings:
     """Two items a source; lists of two; `new` leaves out what was bought."""
     return Settings(
         root=str(root),
-        candidates=Candidates(sources=SOURCES, per_source=2),
+        candidates=Candidates(sources=SOURCES, scorers=(), per_source=2),
         placements={"home": Placement(repeats=True, length=2), "new": Placement(repeats=False, length=2)},
     )
 
@@ -81,7 +81,7 @@ def cook(settings: Settings, layout: Layout, day: dt.date, taste: list[float]) -
     near = sparse.csr_matrix(([0.5], ([0], [3])), shape=(n, n), dtype=np.float32)
     none = sparse.csr_matrix((n, n), dtype=np.float32)
     matrices = {"covisit": near, "content": none, "category": none}
-    neighbours.save(folders.neighbours, matrices, np.zeros((1, n), np.float32), '{"all": 0}', about={})
+    neighbours.save(folders.neighbours, matrices, np.zeros((1, n), np.float32), '{"all": 0}', scorers={}, about={})
     ranker.save(
         layout.artifact("ranker", day), {"night-home": BOOSTER, "night-new": BOOSTER},
         about={"fingerprint": settings.fingerprint("ranker", "candidates", "als", "shop")},
@@ -102,7 +102,7 @@ def write_user(settings: Settings, layout: Layout, day: dt.date, catalogue: Cata
     write(layout, tables.HISTORIES, day, history)
     write(layout, tables.USER_FEATURES, day, features)
     block = read_block(pa.RecordBatch.from_pydict({**features, **history}), len(TITLES))
-    made = candidates.generate(block, registry.build(catalogue), settings.candidates.per_source)
+    made = candidates.generate(block, registry.build(catalogue), settings.candidates.per_source, {})
     write(layout, tables.CANDIDATES, day, {"user_idx": pa.array([0], pa.int32()), **candidates.to_columns(made, 1)})
     ids = [f"i{item}" for item in range(len(TITLES))]
     category = pa.array(["food"] * len(TITLES))
@@ -224,7 +224,9 @@ def test_who_is_not_known_is_told(settings: Settings) -> None:
 
 def test_candidates_of_other_sources_are_not_misread(settings: Settings) -> None:
     """With another list of sources the columns would mean something else: an error names the key."""
-    other = Settings(root=settings.root, candidates=Candidates(sources=SOURCES[:3]), placements=settings.placements)
+    other = Settings(
+        root=settings.root, candidates=Candidates(sources=SOURCES[:3], scorers=()), placements=settings.placements
+    )
     with pytest.raises(InputInvalid, match="other sources"):
         run(other, Question(user="ann"))
 

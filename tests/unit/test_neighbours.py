@@ -77,5 +77,5 @@ def test_a_shop_without_categories_uses_departments() -> None:
 def test_neighbours_survive_their_artifact(tmp_path: Path) -> None:
     """Matrices are read by name as they were written, with an empty last row too."""
     matrix = sparse.csr_matrix(np.array([[0, 0.5, 0], [0.25, 0, 0], [0, 0, 0]], dtype=np.float32))
-    neighbours.save(tmp_path / "n", {"covisit": matrix}, np.zeros((1, 3), np.float32), "{}", about={})
+    neighbours.save(tmp_path / "n", {"covisit": matrix}, np.zeros((1, 3), np.float32), "{}", scorers={}, about={})
     assert entries(neighbours.load(tmp_path / "n", "covisit", 3)) == {(0, 1): 0.5, (1, 0): 0.25}

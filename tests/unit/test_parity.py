@@ -20,7 +20,7 @@ from models.parity.inputs import Entry, Person, Shop
 from models.parity.ruling import ruling
 from models.parity.stages import PlainContext
 from models.rerank import Lists
-from tests.unit.parity_shop import N_USERS, REASONS, SOURCES, RandomShop, shifted
+from tests.unit.parity_shop import N_USERS, REASONS, SCORERS, SOURCES, RandomShop, shifted
 
 PLACEMENTS = [
     Placement(repeats=True, length=10),
@@ -85,7 +85,7 @@ def differing(
 def test_features_are_those_of_the_kernel_bit_by_bit(seed: int) -> None:
     """Every column of every candidate, what is unknown included, under the name that the kernel gives it."""
     night = RandomShop(seed)
-    names = ranking_features.names(SOURCES)
+    names = ranking_features.names(SOURCES, SCORERS)
     made = np.concatenate([features.matrix(person, night.shop, names) for person in night.people])
     for position, name in enumerate(names):
         np.testing.assert_array_equal(made[:, position], night.features[:, position], err_msg=name)
@@ -162,7 +162,7 @@ def test_a_stale_booster_is_found(night: RandomShop) -> None:
 def test_swapped_feature_columns_are_found(night: RandomShop) -> None:
     """Lists scored with the columns of two sources' ranks swapped."""
     booster = night.booster()
-    names = list(ranking_features.names(SOURCES))
+    names = list(ranking_features.names(SOURCES, SCORERS))
     one, other = names.index("rank_als"), names.index("rank_popular")
     swapped = night.features.copy()
     swapped[:, [one, other]] = swapped[:, [other, one]]

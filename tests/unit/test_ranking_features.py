@@ -13,7 +13,7 @@ from models.user_block import USER_NUMBERS, UserBlock
 
 TODAY = 1000
 NAN = float("nan")
-NAMES = ranking_features.names(("own", "popular"))
+NAMES = ranking_features.names(("own", "popular"), ("ease",))
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def cells(block: UserBlock, items: ItemArrays) -> dict[str, list[float]]:
         rows=np.array([0, 0, 2, 3]),
         items=np.array([0, 2, 5, 0], dtype=np.int32),
         bits=np.array([3, 2, 1, 2], dtype=np.int32),
-        scores=np.array([[0.9, 5], [NAN, 3], [2.0, 9], [NAN, 5]], dtype=np.float32),
+        scores=np.array([[0.9, 5, 0.1], [NAN, 3, NAN], [2.0, 9, 0.3], [NAN, 5, 0.4]], dtype=np.float32),
         ranks=np.array([[1, 7], [0, 4], [2, 0], [0, 1]], dtype=np.int16),
     )
     made = ranking_features.matrix(block, proposed, items, today=TODAY)
@@ -72,6 +72,8 @@ def test_source_scores_and_ranks_are_passed_on(cells: dict[str, list[float]]) ->
     """A rank of 0 is unknown, not the best."""
     assert cells["score_own"] == pytest.approx([0.9, NAN, 2, NAN], nan_ok=True)
     assert cells["rank_own"] == pytest.approx([1, NAN, 2, NAN], nan_ok=True)
+    assert cells["score_ease"] == pytest.approx([0.1, NAN, 0.3, 0.4], nan_ok=True)
+    assert "rank_ease" not in cells
     assert cells["n_sources"] == [2, 1, 1, 1]
     assert cells["best_rank"] == [1, 4, 2, 1]
 
