@@ -34,7 +34,7 @@ class Store(Section, frozen=True):
         deadline_minutes: of one publish with all its retries.
         part_mebibytes: larger files are sent in parts of this size.
         table: of the kind `dynamodb`.
-        connections: used at once for writing a table.
+        connections: used at once for writing a table, or for sending files to a bucket and reading them back.
         write_units_per_second: the most that a table is asked to write; less while it throttles.
         expire_days: from the end of a snapshot's date to the TTL of its items.
         changed_only: lists that the current snapshot has already are not written again: none (`off`), those with the

@@ -276,6 +276,6 @@ class Bucket:
     prefix: str
     retrying: Retrying
 
-    def within(self, seconds: float) -> Objects:
-        """The objects, for work that ends within so many seconds."""
-        return Objects(self.client, self.name, self.prefix, self.retrying.within(seconds))
+    def within(self, seconds: float, *, in_turn: bool = False) -> Objects:
+        """The objects, for work that ends within so many seconds; `in_turn` as in `Retrying.within`."""
+        return Objects(self.client, self.name, self.prefix, self.retrying.within(seconds, in_turn=in_turn))

@@ -41,13 +41,15 @@ def _s3(section: Section, waiting: Waiting | None) -> Store:
     # Here and not above: a lookup from the local disk should not wait for boto3.
     from export.stores.aws import client
     from export.stores.objects import Bucket
+    from export.stores.prefetching import READS_AT_ONCE
     from export.stores.retrying import Limits, Retrying, Waiting
     from export.stores.s3 import S3Store
 
     prefix = _prefix(section)
     where = f"s3://{section.bucket}/{prefix}"
     waits = waiting or Waiting()
-    patient = Bucket(client("s3", section), section.bucket, prefix, Retrying(where, waits))
+    sending = client("s3", section, connections=max(section.connections, READS_AT_ONCE))
+    patient = Bucket(sending, section.bucket, prefix, Retrying(where, waits))
     timeout = section.lookup_timeout_seconds
     quick = client("s3", section, timeout_seconds=timeout)
     limits = Limits(attempts=2, first_seconds=0.05, cap_seconds=0.2)
@@ -55,6 +57,7 @@ def _s3(section: Section, waiting: Waiting | None) -> Store:
         patient,
         Bucket(quick, section.bucket, prefix, Retrying(where, waits, limits)),
         part_bytes=section.part_mebibytes * MEBIBYTE,
+        connections=section.connections,
         publish_seconds=section.deadline_minutes * 60.0,
         move_seconds=MOVE_SECONDS,
         read_seconds=2 * timeout + limits.cap_seconds,

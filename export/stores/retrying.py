@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -119,9 +120,13 @@ class Retrying:
         self._allowance = limits.burst
         self._lock: Final = threading.Lock()
 
-    def within(self, seconds: float) -> Calls:
-        """Calls that all end within so many seconds from now, but for one request's own timeout."""
-        return Calls(self, self.waiting.clock() + seconds)
+    def within(self, seconds: float, *, in_turn: bool = False) -> Calls:
+        """Calls that all end within so many seconds from now, but for one request's own timeout.
+
+        Where they retry `in_turn`, one of them at a time does, and once it gives up the others do so too: many calls
+        under way at once ask a service that is down hardly more often than one does.
+        """
+        return Calls(self, self.waiting.clock() + seconds, in_turn=in_turn)
 
     def _take(self) -> bool:
         with self._lock:
@@ -142,12 +147,14 @@ class Calls:
         n: requests sent, the tries that failed included.
     """
 
-    def __init__(self, retrying: Retrying, give_up_at: float) -> None:
-        """Calls until `give_up_at` of the clock."""
+    def __init__(self, retrying: Retrying, give_up_at: float, *, in_turn: bool = False) -> None:
+        """Calls until `give_up_at` of the clock; `in_turn` as in `Retrying.within`."""
         self.retrying: Final = retrying
         self.give_up_at: Final = give_up_at
         self.n = 0
         self._lock: Final = threading.Lock()
+        self._turn: Final = threading.Lock() if in_turn else None
+        self._is_away = False
 
     def run(self, name: str, call: Callable[[], T]) -> T:
         """What `call` returns.
@@ -161,26 +168,39 @@ class Calls:
             StoreUnreachable: it failed until the tries, the allowance or the time were used up.
             ClientError: the store answered something that will not pass, such as a condition that did not hold.
         """
+        with ExitStack() as held:
+            attempt = 0
+            while True:
+                attempt += 1
+                if self.retrying.waiting.clock() >= self.give_up_at:
+                    raise self._unreachable(name, "the deadline is over", attempt - 1)
+                with self._lock:
+                    self.n += 1
+                try:
+                    made = call()
+                except (ClientError, BotoCoreError, *BROKEN_ANSWERS) as error:
+                    code = self._passing(name, error)
+                else:
+                    if attempt == 1:
+                        self.retrying._give()  # noqa: SLF001  two halves of one thing
+                    return made
+                if attempt == 1 and self._turn is not None:
+                    held.enter_context(self._turn)
+                self._wait(name, code, attempt)
+
+    def _wait(self, name: str, code: str, attempt: int) -> None:
+        """Waits before the next try of a call that failed with `code`.
+
+        Raises:
+            StoreUnreachable: there is no next try.
+        """
         limits, waiting = self.retrying.limits, self.retrying.waiting
-        attempt = 0
-        while True:
-            attempt += 1
-            if waiting.clock() >= self.give_up_at:
-                raise self._unreachable(name, "the deadline is over", attempt - 1)
-            with self._lock:
-                self.n += 1
-            try:
-                made = call()
-            except (ClientError, BotoCoreError, *BROKEN_ANSWERS) as error:
-                code = self._passing(name, error)
-            else:
-                if attempt == 1:
-                    self.retrying._give()  # noqa: SLF001  two halves of one thing
-                return made
-            wait = waiting.chance.uniform(0, min(limits.cap_seconds, limits.first_seconds * 2 ** (attempt - 1)))
-            if attempt >= limits.attempts or waiting.clock() + wait >= self.give_up_at or not self.retrying._take():  # noqa: SLF001
-                raise self._unreachable(name, code, attempt)
-            waiting.sleep(wait)
+        wait = waiting.chance.uniform(0, min(limits.cap_seconds, limits.first_seconds * 2 ** (attempt - 1)))
+        is_last = attempt >= limits.attempts or waiting.clock() + wait >= self.give_up_at
+        if self._is_away or is_last or not self.retrying._take():  # noqa: SLF001  two halves of one thing
+            self._is_away = self._turn is not None
+            raise self._unreachable(name, code, attempt)
+        waiting.sleep(wait)
 
     def _passing(self, name: str, error: Exception) -> str:
         """The name of a failure that may pass; any other is raised."""

@@ -25,6 +25,7 @@ from export.stores.objects import Bucket, Objects
 from export.stores.pointers import MovedStore
 from export.stores.s3_reader import S3Reader, fetch_manifest
 from export.stores.sameness import check_same
+from export.stores.side_by_side import each
 from export.stores.state import Event, Pointer
 from export.verification import verify
 
@@ -91,6 +92,7 @@ class S3Store(MovedStore):
         reading: Bucket,
         *,
         part_bytes: int,
+        connections: int,
         publish_seconds: float,
         move_seconds: float,
         read_seconds: float,
@@ -102,13 +104,14 @@ class S3Store(MovedStore):
             bucket: for whoever writes, with patient timeouts.
             reading: the same for lookups, with short ones.
             part_bytes: larger files are sent in parts of this size.
+            connections: files sent or read back side by side; a part of each is in memory.
             publish_seconds: deadline of a publish, a verification or a retention.
             move_seconds: deadline of one call that moves the pointer.
             read_seconds: deadline of one lookup.
             pointer_cache_seconds: `mark` asks at most so often.
         """
         self._bucket, self._reading = bucket, reading
-        self._part_bytes = part_bytes
+        self._part_bytes, self._connections = part_bytes, connections
         self._publish_seconds, self._move_seconds = publish_seconds, move_seconds
         self._read_seconds, self._cache_seconds = read_seconds, pointer_cache_seconds
         self._marked: tuple[float, str | None] | None = None
@@ -150,7 +153,7 @@ class S3Store(MovedStore):
     def verify(self, snapshot: str) -> Manifest:
         """The manifest of a snapshot, every file of which was read back and agrees with it."""
         self.check_present(snapshot)
-        return self._verified(self._bucket.within(self._publish_seconds), snapshot)
+        return self._verified(self._bucket.within(self._publish_seconds, in_turn=True), snapshot)
 
     def _verified(self, objects: Objects, snapshot: str) -> Manifest:
         manifest = fetch_manifest(objects, _folder(snapshot))
@@ -159,7 +162,7 @@ class S3Store(MovedStore):
 
     def publish(self, build: Path, *, blessing: Path) -> Published:
         """The snapshot built in `build`, uploaded, read back and counted; not yet current."""
-        objects = self._bucket.within(self._publish_seconds)
+        objects = self._bucket.within(self._publish_seconds, in_turn=True)
         manifest = read_manifest(build)
         check_blessed(blessing, manifest)
         snapshot, folder = manifest.snapshot_id, _folder(manifest.snapshot_id)
@@ -172,8 +175,7 @@ class S3Store(MovedStore):
                     where=str(build),
                     todo="Publish again when it is finished.",
                 )
-            for name in sorted(manifest.files):
-                objects.upload(f"{folder}{name}", build / name, part_bytes=self._part_bytes)
+            self._send(objects, build, manifest)
             self._read_back(objects, manifest)
             if manifest.n_erased:
                 s3_erasing.sweep(objects, folder, manifest)
@@ -187,6 +189,15 @@ class S3Store(MovedStore):
         check_same(found, manifest, objects.where(folder))
         numbers = {"requests": float(objects.calls.n), "bytes": float(manifest.n_bytes)}
         return Published(snapshot, manifest, is_new=is_new, numbers=numbers)
+
+    def _send(self, objects: Objects, build: Path, manifest: Manifest) -> None:
+        """The manifest's files are in the store as they lie in the folder `build`."""
+        folder = _folder(manifest.snapshot_id)
+
+        def send(name: str) -> None:
+            objects.upload(f"{folder}{name}", build / name, part_bytes=self._part_bytes)
+
+        each(send, sorted(manifest.files), at_once=self._connections)
 
     def _check_not_erased(self, objects: Objects, snapshot: str, erasures: int) -> None:
         """Takes the snapshot back where users were erased since the publish began: nobody can have read it yet."""
@@ -216,13 +227,16 @@ class S3Store(MovedStore):
         with TemporaryDirectory(prefix="larder-") as temporary:
             directory = Path(temporary)
             (directory / FILE_NAME).write_bytes(manifest.encode())
-            for name in sorted(manifest.files):
+
+            def fetch(name: str) -> None:
                 try:
                     objects.download(f"{folder}{name}", directory / name)
                 except SnapshotMissing as error:
                     raise SnapshotCorrupt(
                         f"The snapshot lacks {name}", where=objects.where(folder), todo="Publish it again."
                     ) from error
+
+            each(fetch, sorted(manifest.files), at_once=self._connections)
             return verify(directory)
 
     def remove(self, names: list[str], *, at: str, grace_seconds: float) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import shutil
@@ -22,13 +23,11 @@ MAX_SECONDS = 0.004  # a call to a server on this machine takes about so long
 
 def die_at(steps: Steps, number: int, when: When, chance: random.Random) -> None:
     """This process kills itself before, during or after its so-many-th step."""
-    calls = 0
+    calls = itertools.count(1)  # threads share it
 
     def wrap(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls != number:
+            if next(calls) != number:
                 return real(*args, **kwargs)
             if when == "during":
                 interrupt(name, real, args, kwargs, chance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -28,6 +29,7 @@ class Time:
 
     now: float = 0.0
     sleeps: list[float] = field(default_factory=list)
+    _lock: Any = field(default_factory=threading.Lock)
 
     def clock(self) -> float:
         """Seconds."""
@@ -36,7 +38,12 @@ class Time:
     def sleep(self, seconds: float) -> None:
         """No waiting; the clock moves."""
         self.sleeps.append(seconds)
-        self.now += seconds
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """The clock moves, by whatever threads at once."""
+        with self._lock:
+            self.now += seconds
 
 
 class Body(io.BytesIO):
@@ -68,7 +75,7 @@ def answered(status: int, code: str, message: str = "injected") -> Fault:
 
 def timed_out(send: Send, session: Any, request: Any, time: Time) -> Any:
     """Nothing comes back, and nothing was done."""
-    time.now += TIMEOUT_SECONDS
+    time.advance(TIMEOUT_SECONDS)
     raise ReadTimeoutError(endpoint_url=request.url)
 
 
@@ -113,15 +120,15 @@ class Injected:
 @contextlib.contextmanager
 def injected(fault: Fault, time: Time, *, first: int, n: int | None = 1) -> Iterator[Injected]:
     """A block in which `n` requests fail, from request `first` on, counted from 1; all of them where `n` is None."""
-    real = URLLib3Session.send
+    real, lock = URLLib3Session.send, threading.Lock()
     seen = Injected()
 
     def send(session: Any, request: Any) -> Any:
-        seen.n += 1
-        if seen.n < first or (n is not None and seen.n_failed >= n):
-            return real(session, request)
-        seen.n_failed += 1
-        return fault(real, session, request, time)
+        with lock:
+            seen.n += 1
+            fails = seen.n >= first and (n is None or seen.n_failed < n)
+            seen.n_failed += fails
+        return fault(real, session, request, time) if fails else real(session, request)
 
     with mock.patch.object(URLLib3Session, "send", send):
         yield seen
