@@ -16,7 +16,7 @@ from export.format.manifest import TWO_STAGE
 from export.stores.base import UserLists
 from jobs.publishing.parity_tally import Tally
 from models import ranker, shelf
-from models.parity import factors, features, stages
+from models.parity import factors, features, linear, stages
 from models.parity.comparing import Found, compare
 from models.parity.exploring import Exploring, exploring
 from models.parity.inputs import Entry, Person, Shop
@@ -33,6 +33,7 @@ class SecondKitchen:
     Attributes:
         boosters: by placement.
         models: user and item factors by source.
+        weights: of the scorer `ease`; None where it does not score.
         exploring: by placement.
         systems: by placement, whose lists the snapshot says they are.
         orderings: by placement.
@@ -45,6 +46,7 @@ class SecondKitchen:
     shop: Shop
     boosters: dict[str, lgb.Booster]
     models: dict[str, factors.Factors]
+    weights: linear.Weights | None
     exploring: dict[str, Exploring]
     systems: dict[str, str]
     orderings: dict[str, Ordering]
@@ -68,6 +70,7 @@ class SecondKitchen:
         models = {
             name: factors.load(layout.artifact("als", as_of), name) for name in factors.MODELS if name in shop.sources
         }
+        weights = linear.load(layout.artifact("neighbours", as_of)) if linear.SCORER in shop.scorers else None
         shown = layout.artifact("exposure", as_of)
         explored = {
             name: exploring(settings.exploration, shop, name, shown, seed=settings.seed) for name in settings.placements
@@ -85,13 +88,15 @@ class SecondKitchen:
             for name, placement in settings.placements.items()
         }
         rules = {name: ruling(known, name) for name in settings.placements}
-        return cls(settings, shop, boosters, models, explored, systems, orderings, rules, usual)
+        return cls(settings, shop, boosters, models, weights, explored, systems, orderings, rules, usual)
 
     def check(self, people: Sequence[Person], found: dict[str, UserLists | None], tally: Tally) -> None:
         """Counts how the lists of a block of users differ."""
         for person in people:
             for name, model in self.models.items():
                 tally.add(factors.differences(person, self.shop, name, model))
+            if self.weights is not None:
+                tally.add(linear.differences(person, self.shop, self.weights))
         known: dict[tuple[str, ...], list[Float32]] = {}
         for placement, booster in self.boosters.items():
             names = tuple(booster.feature_name())

@@ -4,8 +4,8 @@ Nothing here is shared with the kernels that made them: no block of users, no bi
 is a fault in one of the two.
 
 Taken over, not recomputed: histories, the features of users and items, which items the sources proposed, their ranks,
-and their scores but those of ALS; the trees of the boosters; the anchor that a reason names; the fallback lists; how
-many of the last night's lists showed each item.
+and their scores but those of ALS and EASE; the trees of the boosters; the anchor that a reason names; the fallback
+lists; how many of the last night's lists showed each item.
 
 A new feature of the ranker is a line in `features.py`, a new stage between scores and list a function in `stages.py`,
 at the place where `models.stages` has it. Tests hold both to the names and the order there, so that none is left out.

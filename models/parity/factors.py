@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from models import artifact
 from models.parity.comparing import Difference
 from models.parity.inputs import Person, Shop
 from models.ragged import Float32
+
+Float64 = npt.NDArray[np.float64]
 
 MODELS: Final[tuple[str, ...]] = ("als", "als_long")
 TOLERANCE: Final = 1e-4
@@ -46,8 +49,25 @@ def differences(person: Person, shop: Shop, name: str, model: Factors) -> Iterat
     expected = np.full(len(person.items), np.nan)
     terms = model.items[person.items[known]].astype(np.float64) * user
     expected[known] = terms.sum(axis=1)
-    allowed = np.zeros(len(person.items))
-    allowed[known] = TOLERANCE * np.maximum(np.abs(terms).sum(axis=1), 1e-6)
+    sizes = np.zeros(len(person.items))
+    sizes[known] = np.abs(terms).sum(axis=1)
+    return unlike(person, shop, name, stored, expected, sizes)
+
+
+def unlike(
+    person: Person, shop: Shop, name: str, stored: Float32, expected: Float64, sizes: Float64
+) -> Iterator[Difference]:
+    """The first candidate whose stored score is not the expected one, if there is one.
+
+    Args:
+        person: whose candidates they are.
+        shop: names of the items.
+        name: of the source or scorer.
+        stored: of each candidate, NaN where there is none.
+        expected: the same by the second path.
+        sizes: the sum of the sizes of each score's terms.
+    """
+    allowed = TOLERANCE * np.maximum(sizes, 1e-6)
     is_same = (np.abs(expected - stored) <= allowed) | (np.isnan(expected) & np.isnan(stored))
     for at in np.flatnonzero(~is_same)[:1].tolist():
         yield Difference(

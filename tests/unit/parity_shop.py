@@ -22,7 +22,7 @@ from models.parity.exploring import Exploring
 from models.parity.factors import Factors
 from models.parity.inputs import Person, Shop
 from models.parity.ordering import Ordering, ordering
-from models.ragged import AnyArray, Float32, rank_within
+from models.ragged import AnyArray, Float32, Int32, rank_within
 from models.rerank import Lists
 from models.shelf import Shelf
 from models.sources.base import is_new
@@ -149,12 +149,28 @@ class RandomShop:
         scores = rng.normal(size=(n, len(SOURCES) + len(SCORERS))).astype(np.float32)
         scores = np.where(rng.random(scores.shape) < 0.2, np.float32("nan"), scores)
         scores[:, 1] = self.factors[1][items] @ self.factors[0][row["user_idx"]]
+        scores[:, len(SOURCES)] = self._linear(row)[items]
         return Person(
             user_id=f"user-{row['user_idx']}", user_idx=row["user_idx"],
             numbers={name: np.float32("nan" if row[name] is None else row[name]) for name in USER_NUMBERS},
             pairs={name: np.asarray(row[name])[known] for name in LISTS},
             items=items, scores=scores, ranks=ranks, segment=row["segment"],
         )  # fmt: skip
+
+    def _linear(self, row: dict[str, Any]) -> Float32:
+        """The user's score of every item by the weights: NaN for items outside the model."""
+        members, weights = self.weights
+        stands = (row["baskets"] > 0) & (row["quantities"] > 0)
+        scores = np.full(N_ITEMS, np.nan, dtype=np.float32)
+        scores[members] = np.isin(members, row["item_idx"][stands]).astype(np.float32) @ weights
+        return scores
+
+    @cached_property
+    def weights(self) -> tuple[Int32, Float32]:
+        """Items of the scorer's model, two thirds of them, and its weights."""
+        rng = self.rng(6)
+        members = np.sort(rng.choice(N_ITEMS, 40, replace=False)).astype(np.int32)
+        return members, rng.normal(size=(40, 40)).astype(np.float32)
 
     @cached_property
     def factors(self) -> tuple[Float32, Float32]:

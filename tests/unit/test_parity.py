@@ -13,7 +13,7 @@ from contracts.settings import Exploration, Placement
 from jobs.kernels.single_source import ranked_batch
 from models import exploration, exposure, ranking_features
 from models import stages as kernel_stages
-from models.parity import factors, features, stages
+from models.parity import factors, features, linear, stages
 from models.parity.comparing import Compared, Difference, Found, compare
 from models.parity.exploring import exploring
 from models.parity.inputs import Entry, Person, Shop
@@ -232,6 +232,18 @@ def test_items_and_users_outside_a_model(night: RandomShop) -> None:
     scores = np.where(person.items < 50, np.float32(0), np.float32("nan"))[:, None].repeat(len(SOURCES), axis=1)
     stranger = replace(person, user_idx=N_USERS, scores=scores)
     assert not list(factors.differences(stranger, night.shop, "als", small))
+
+
+def test_scores_by_other_weights_are_found(night: RandomShop) -> None:
+    """Scores of EASE are the sums of the weights from what the user bought, NaN outside the model."""
+    members, weights = night.weights
+    places = {item: place for place, item in enumerate(members.tolist())}
+    assert not [one for p in night.people for one in linear.differences(p, night.shop, linear.Weights(places, weights))]
+    person = next(person for person in night.people if np.isfinite(person.scores[:, len(SOURCES)]).sum() > 3)
+    (one,) = linear.differences(person, night.shop, linear.Weights(places, np.ascontiguousarray(weights.T)))
+    assert (one.what, one.expected.split()[0]) == ("factors", "ease")
+    (one,) = linear.differences(person, night.shop, linear.Weights({}, weights))
+    assert "nan" in one.expected
 
 
 def test_what_may_be_explored_is_what_the_kernels_say(night: RandomShop, tmp_path: Path) -> None:
