@@ -10,6 +10,8 @@ from dagster_project import metadata
 from dagster_project.nightly import as_of, days_of
 from dagster_project.resources import SettingsResource, SparkResource
 from dagster_project.steps import failures_named
+from jobs.paths import layout_of
+from jobs.root_locks import working
 
 VALIDATED: Final = (tables.EVENTS, tables.ITEMS, tables.TOP_N_LISTS)
 
@@ -28,8 +30,9 @@ def _keeps_its_contract(table: Table) -> dg.AssetChecksDefinition:
 
         first = days_of(dict(context.run.tags)).first if table.is_ranged else None
         try:
-            with failures_named():
-                report = validate_table.run(spark.session(), settings.load(), table, as_of=as_of(context), first=first)
+            given = settings.load()
+            with failures_named(), working(layout_of(given)):
+                report = validate_table.run(spark.session(), given, table, as_of=as_of(context), first=first)
         except dg.Failure as failure:
             return _red(failure)
         return dg.AssetCheckResult(passed=True, metadata=metadata.of_report(report))

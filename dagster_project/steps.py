@@ -14,6 +14,9 @@ import dagster as dg
 from contracts.tables import Table
 from dagster_project import metadata
 from dagster_project.nightly import NIGHTLY
+from dagster_project.resources import SettingsResource
+from jobs.paths import layout_of
+from jobs.root_locks import working
 from jobs.translation import as_larder_error
 
 OWNERS: Final = ("team:recommendations",)
@@ -98,11 +101,12 @@ def failures_named() -> Iterator[None]:
 
 
 def _named_failures(body: Callable[..., Any]) -> Callable[..., Any]:
-    """`body` under `failures_named`; a generator is run to its end first, so that it fails inside too."""
+    """`body` under `failures_named` and `working`; a generator is run to its end first, so that it fails inside too."""
 
     @functools.wraps(body)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with failures_named():
+        root = next(one for one in (*args, *kwargs.values()) if isinstance(one, SettingsResource))
+        with failures_named(), working(layout_of(root.load())):
             made = body(*args, **kwargs)
             return tuple(made) if isinstance(made, Iterator) else made
 

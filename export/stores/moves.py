@@ -10,17 +10,18 @@ from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace
 
-from contracts.errors import InputInvalid, PublishRefused
+from contracts.errors import InputInvalid
+from export.stores.erasure_moves import check_no_erasure
 from export.stores.state import (
     MAX_PREVIOUS,
     MAX_QUARANTINED,
     Act,
     Channels,
-    Event,
-    Kind,
     Pointer,
     Retired,
+    event,
     published,
+    refused,
     seconds,
 )
 
@@ -35,20 +36,24 @@ def flip(pointer: Pointer | None, snapshot: str, *, expected: Pointer | None, ac
         act: who, when, why.
 
     Raises:
-        PublishRefused: the pointer moved, the flip is held, or the snapshot was rolled back or is being deleted.
+        PublishRefused: the pointer moved, the flip is held, users are being erased, or the snapshot was rolled back or
+            is being deleted.
     """
     if pointer is not None and pointer.snapshot == snapshot:
         return pointer
+    check_no_erasure(pointer, "flip")
+    if pointer is not None and not pointer.snapshot:
+        return replace(pointer, snapshot=snapshot, last=event(pointer, "flip", snapshot, act))
     if (pointer and pointer.last) != (expected and expected.last):
-        raise _refused(
+        raise refused(
             f"The pointer moved: it names {pointer and pointer.snapshot}, not {expected and expected.snapshot}",
             pointer,
             "Look at the history, then flip again if this snapshot should still win.",
         )
     if pointer is None:
-        return Pointer(snapshot=snapshot, last=_event(None, "flip", snapshot, act))
+        return Pointer(snapshot=snapshot, last=event(None, "flip", snapshot, act))
     if pointer.held:
-        raise _refused(f"The flip is held: {pointer.held}", pointer, "Release the hold with a reason, then flip.")
+        raise refused(f"The flip is held: {pointer.held}", pointer, "Release the hold with a reason, then flip.")
     _check_servable(pointer, snapshot)
     channels = pointer.channels
     if channels.canary == snapshot:
@@ -58,7 +63,7 @@ def flip(pointer: Pointer | None, snapshot: str, *, expected: Pointer | None, ac
         snapshot=snapshot,
         previous=_retired(pointer, [Retired(snapshot=pointer.snapshot, at=act.at)], served={snapshot}),
         channels=channels,
-        last=_event(pointer, "flip", snapshot, act),
+        last=event(pointer, "flip", snapshot, act),
     )
 
 
@@ -77,7 +82,7 @@ def rollback(pointer: Pointer | None, *, present: Collection[str], act: Act) -> 
     pointer = published(pointer)
     good = pointer.good_previous(present)
     if not good:
-        raise _refused("There is no earlier snapshot to roll back to", pointer, "Run a night that makes a good one.")
+        raise refused("There is no earlier snapshot to roll back to", pointer, "Run a night that makes a good one.")
     gone = [Retired(snapshot=pointer.snapshot, at=act.at)]
     channels = replace(pointer.channels, canary="", exposure=0, interleave=False)
     if pointer.channels.canary:
@@ -91,7 +96,7 @@ def rollback(pointer: Pointer | None, *, present: Collection[str], act: Act) -> 
         held=f"rolled back: {act.reason}",
         quarantined=_unique([pointer.snapshot, *pointer.quarantined])[:MAX_QUARANTINED],
         channels=channels,
-        last=_event(pointer, "rollback", good[0], act),
+        last=event(pointer, "rollback", good[0], act),
     )
 
 
@@ -104,7 +109,7 @@ def release(pointer: Pointer | None, *, act: Act) -> Pointer:
     pointer = published(pointer)
     if not pointer.held:
         return pointer
-    return replace(pointer, held="", last=_event(pointer, "release", pointer.snapshot, act))
+    return replace(pointer, held="", last=event(pointer, "release", pointer.snapshot, act))
 
 
 def pin(pointer: Pointer | None, snapshot: str, *, act: Act) -> Pointer:
@@ -118,9 +123,9 @@ def pin(pointer: Pointer | None, snapshot: str, *, act: Act) -> Pointer:
     if snapshot in pointer.pinned:
         return pointer
     if snapshot in pointer.removing:
-        raise _refused(f"{snapshot} is being deleted by retention", pointer, "Pin another snapshot.")
+        raise refused(f"{snapshot} is being deleted by retention", pointer, "Pin another snapshot.")
     pinned = tuple(sorted({*pointer.pinned, snapshot}))
-    return replace(pointer, pinned=pinned, last=_event(pointer, "pin", snapshot, act))
+    return replace(pointer, pinned=pinned, last=event(pointer, "pin", snapshot, act))
 
 
 def unpin(pointer: Pointer | None, snapshot: str, *, act: Act) -> Pointer:
@@ -133,7 +138,7 @@ def unpin(pointer: Pointer | None, snapshot: str, *, act: Act) -> Pointer:
     if snapshot not in pointer.pinned:
         return pointer
     pinned = tuple(name for name in pointer.pinned if name != snapshot)
-    return replace(pointer, pinned=pinned, last=_event(pointer, "unpin", snapshot, act))
+    return replace(pointer, pinned=pinned, last=event(pointer, "unpin", snapshot, act))
 
 
 def rollout(pointer: Pointer | None, channels: Channels, *, act: Act) -> Pointer:
@@ -142,8 +147,8 @@ def rollout(pointer: Pointer | None, channels: Channels, *, act: Act) -> Pointer
     Raises:
         SnapshotMissing: nothing was published yet.
         InputInvalid: there is exposure without a canary, nothing to interleave, or the canary is the current snapshot.
-        PublishRefused: the flip is held and more users would read a canary, or a snapshot was rolled back or is being
-            deleted.
+        PublishRefused: the flip is held or users are being erased, and more users would read a canary; or a snapshot
+            was rolled back or is being deleted.
     """
     pointer = published(pointer)
     old = pointer.channels
@@ -157,7 +162,9 @@ def rollout(pointer: Pointer | None, channels: Channels, *, act: Act) -> Pointer
         raise InputInvalid("The canary is current already", where="canary", todo="Name another snapshot.")
     is_more = channels.exposure > (old.exposure if channels.canary == old.canary else 0)
     if pointer.held and is_more:
-        raise _refused(f"The flip is held: {pointer.held}", pointer, "Release the hold with a reason first.")
+        raise refused(f"The flip is held: {pointer.held}", pointer, "Release the hold with a reason first.")
+    if is_more:
+        check_no_erasure(pointer, "flip")
     new = [name for name in _unique([channels.canary, channels.shadow]) if name]
     for name in new:
         _check_servable(pointer, name)
@@ -171,7 +178,7 @@ def rollout(pointer: Pointer | None, channels: Channels, *, act: Act) -> Pointer
         pointer,
         previous=_retired(pointer, gone, served={pointer.snapshot}),
         channels=channels,
-        last=_event(pointer, "rollout", moved, act),
+        last=event(pointer, "rollout", moved, act),
     )
 
 
@@ -190,8 +197,8 @@ def retain(
         grace_seconds: longer than a reader's pointer cache and its longest read together.
         act: who, when, why.
     """
-    if pointer is None:
-        return None
+    if pointer is None or not pointer.snapshot:
+        return pointer
     now = seconds(act.at)
     recent = {old.snapshot for old in pointer.previous if now - seconds(old.at) < grace_seconds}
     kept = {*_served(pointer), *pointer.pinned, *pointer.good_previous(present)[:keep], *recent}
@@ -203,18 +210,8 @@ def retain(
         pointer,
         previous=tuple(old for old in pointer.previous if old.snapshot in recent or old.snapshot in {*present} - gone),
         removing=tuple(sorted(gone)),
-        last=_event(pointer, "retain", pointer.snapshot, act),
+        last=event(pointer, "retain", pointer.snapshot, act),
     )
-
-
-def erase(pointer: Pointer | None, *, act: Act) -> Pointer | None:
-    """Users' lists are being taken out of the snapshots: publishers under way start again, readers open anew.
-
-    Nothing is changed where nothing was published yet.
-    """
-    if pointer is None:
-        return None
-    return replace(pointer, erasures=pointer.erasures + 1, last=_event(pointer, "erase", pointer.snapshot, act))
 
 
 def removed(pointer: Pointer | None, names: Iterable[str]) -> Pointer:
@@ -225,18 +222,6 @@ def removed(pointer: Pointer | None, names: Iterable[str]) -> Pointer:
     """
     pointer = published(pointer)
     return replace(pointer, removing=tuple(sorted({*pointer.removing} - {*names})))
-
-
-def _event(pointer: Pointer | None, kind: Kind, snapshot: str, act: Act) -> Event:
-    return Event(
-        sequence=1 if pointer is None else pointer.last.sequence + 1,
-        kind=kind,
-        at=act.at,
-        by=act.by,
-        reason=act.reason,
-        snapshot=snapshot,
-        replaced="" if pointer is None else pointer.snapshot,
-    )
 
 
 def _retired(pointer: Pointer, gone: Iterable[Retired], *, served: Collection[str]) -> tuple[Retired, ...]:
@@ -254,16 +239,12 @@ def _served(pointer: Pointer) -> set[str]:
 
 def _check_servable(pointer: Pointer, snapshot: str) -> None:
     if snapshot in pointer.quarantined:
-        raise _refused(f"{snapshot} was rolled back before", pointer, "Build a snapshot that differs from it.")
+        raise refused(f"{snapshot} was rolled back before", pointer, "Build a snapshot that differs from it.")
     if snapshot in pointer.removing:
-        raise _refused(
+        raise refused(
             f"{snapshot} is being deleted by retention", pointer, "Let retention finish, publish it again, then flip."
         )
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
-
-
-def _refused(what: str, pointer: Pointer | None, todo: str) -> PublishRefused:
-    return PublishRefused(what, where=f"pointer, move {pointer.last.sequence if pointer else 0}", todo=todo)

@@ -1,133 +1,15 @@
-"""Moves of the pointer over any place that can compare and swap, and the history behind them.
-
-A move reads the state, makes the next one and swaps. Before it swaps it records the previous move in the history, so
-that a crash after a swap costs nothing: the next mover, or a reader of the history, finds that move in the pointer.
-"""
+"""What is the same in every store: the moves of its pointer, and the order in which users are erased from it."""
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
-from contracts.errors import PublishRefused, SnapshotMissing, StoreUnreachable
-from export.stores import moves, state
+from contracts.errors import PublishRefused, SnapshotCorrupt, SnapshotMissing
+from export.stores import erasure_moves, moves, publishable, state
 from export.stores.state import Act, Channels, Event, Pointer
-
-LOG: Final = logging.getLogger("larder.store")
-MAX_ROUNDS: Final = 50
-
-
-class PointerCell(Protocol):
-    """The one place of a store that can be compared and swapped, and the list of moves beside it."""
-
-    @property
-    def where(self) -> str:
-        """The place, for messages."""
-        ...
-
-    def read(self) -> tuple[Pointer | None, Any]:
-        """The pointer, None before the first move, and a token that only this very state has."""
-        ...
-
-    def swap(self, pointer: Pointer, token: Any) -> bool:
-        """Whether the state was still that of `token`, and so was replaced.
-
-        False also where the reply of a swap that was made got lost and the second try found it changed.
-
-        Raises:
-            StoreUnreachable: it is not known whether it was replaced.
-        """
-        ...
-
-    def record(self, event: Event) -> None:
-        """The event stands in the history, once. All events before it stand there already."""
-        ...
-
-    def recorded(self, last: int | None = None) -> list[Event]:
-        """The history as recorded, oldest first: all moves but perhaps the last one.
-
-        Args:
-            last: only so many of the latest are wanted; None for all.
-        """
-        ...
-
-
-def move(cell: PointerCell, make: Callable[[Pointer | None], Pointer | None]) -> Pointer | None:
-    """The state that `make` made of the state there was; `make` is asked again when somebody else was faster.
-
-    Args:
-        cell: where the state lies.
-        make: gives back what it was given where there is nothing to change; raises to refuse.
-
-    Raises:
-        PublishRefused: others moved the pointer so many times in a row.
-        StoreUnreachable: the store does not answer; the pointer is what it was, or moved as asked.
-    """
-    for _ in range(MAX_ROUNDS):
-        current, token = cell.read()
-        made = make(current)
-        if current is not None:
-            cell.record(current.last)
-        if made is None or made == current:
-            return current
-        if _swap(cell, made, token):
-            _record_made(cell, made.last)
-            return made
-    raise PublishRefused(
-        f"Others moved the pointer {MAX_ROUNDS} times meanwhile",
-        where=cell.where,
-        todo="Look who does, then try again.",
-    )
-
-
-def _record_made(cell: PointerCell, event: Event) -> None:
-    """The event stands in the history; where the store went away after the swap, the next mover writes it."""
-    try:
-        cell.record(event)
-    except StoreUnreachable as error:
-        LOG.warning(
-            "%s moved, but its history lacks move %d until the next: %s", cell.where, event.sequence, error.what
-        )
-
-
-def history(cell: PointerCell, last: int | None = None) -> list[Event]:
-    """Every move or the `last` ones, oldest first, the latest even where a crash kept it from its record."""
-    pointer, _ = cell.read()
-    events = cell.recorded(last)
-    if pointer is not None and (not events or events[-1].sequence < pointer.last.sequence):
-        events.append(pointer.last)
-    return events if last is None else events[-last:]
-
-
-def _swap(cell: PointerCell, made: Pointer, token: Any) -> bool:
-    try:
-        return cell.swap(made, token) or _is_made(cell, made)
-    except StoreUnreachable:
-        if not _is_made_at_last(cell, made):
-            raise
-        return True
-
-
-def _is_made_at_last(cell: PointerCell, made: Pointer) -> bool:
-    try:
-        return _is_made(cell, made)
-    except StoreUnreachable as error:
-        raise StoreUnreachable(
-            f"{error.what}; it is not known whether the pointer moved",
-            where=cell.where,
-            todo="Look at `larder status` when it answers again, before anything else.",
-        ) from None
-
-
-def _is_made(cell: PointerCell, made: Pointer) -> bool:
-    """Whether the state became `made` after all: it is, or it was and others moved on, who recorded it."""
-    current, _ = cell.read()
-    if current is None or current.last.sequence < made.last.sequence:
-        return False
-    moves_since = current.last.sequence - made.last.sequence
-    return current == made or (moves_since > 0 and made.last in cell.recorded(moves_since + 1))
+from export.stores.swapping import PointerCell, history, move
 
 
 class MovedStore(ABC):
@@ -150,7 +32,8 @@ class MovedStore(ABC):
 
     def pointer(self) -> Pointer | None:
         """The pointer, None where nothing was flipped yet."""
-        return self.cell.read()[0]
+        found = self.cell.read()[0]
+        return found if found is not None and found.snapshot else None
 
     def history(self, last: int | None = None) -> list[Event]:
         """Every move or the `last` ones, oldest first."""
@@ -246,43 +129,54 @@ class MovedStore(ABC):
         """Users taken out of each snapshot, by id; what is not finished is deleted. Again, nothing is left to do."""
 
     @abstractmethod
-    def sweep(self) -> None:
-        """What the snapshots were before `take_out` is gone. Again, nothing is left to do."""
+    def sweep(self, check_mine: Callable[[], None]) -> None:
+        """What the snapshots were before `take_out` is gone. Again, nothing is left to do.
+
+        Args:
+            check_mine: asked once it is known what to delete; raises where another erasure may just be writing it.
+        """
 
     def erase(self, users: Mapping[str, str], *, by: str, reason: str, at: str) -> dict[str, int]:
         """Users taken out of each snapshot that had some."""
         act = Act(by=by, at=at, reason=reason)
-        move(self.cell, lambda current: moves.erase(current, act=act))
+        begun = move(self.cell, lambda current: erasure_moves.begin(current, act=act))
+        mine = 0 if begun is None else begun.erasures
         found = self.take_out(users)
-        n = sum(found.values())
-        done = Act(by=by, at=at, reason=f"{reason}; {n} records of {len(found)} snapshots")
-        move(self.cell, lambda current: moves.erase(current, act=done))
-        self.sweep()
+        done = Act(by=by, at=at, reason=f"{reason}; {sum(found.values())} records of {len(found)} snapshots")
+        move(self.cell, lambda current: erasure_moves.taken_out(current, erasures=mine, act=done))
+        mine += 2
+
+        def check_mine() -> None:
+            erasure_moves.end(self.cell.read()[0], erasures=mine)
+
+        self.sweep(check_mine)
+        move(self.cell, lambda current: erasure_moves.end(current, erasures=mine))
         return found
 
     def check_publishable(self, snapshot: str, *, erasures: int | None = None) -> int:
-        """How often users were erased from the store; passes unless retention is deleting the snapshot.
+        """The count of erasures; passes unless one is under way or retention is deleting the snapshot.
 
         Args:
             snapshot: about to be published.
             erasures: what was returned when the publish began.
 
         Raises:
-            PublishRefused: it is, or users were erased since, whom the publisher may still have.
+            PublishRefused: so it is, or users were erased since, whom the publisher may still have.
         """
-        pointer = self.pointer()
-        now = 0 if pointer is None else pointer.erasures
-        if erasures is not None and now != erasures:
-            raise PublishRefused(
-                f"Users were erased while {snapshot} was published", where=self.where, todo="Publish again."
-            )
-        if pointer is not None and snapshot in pointer.removing:
-            raise PublishRefused(
-                f"{snapshot} is being deleted by retention",
-                where=self.where,
-                todo="Let retention finish, or run it again, then publish.",
-            )
-        return now
+        return publishable.check(self.cell.read()[0], snapshot, self.where, erasures=erasures)
+
+    @contextmanager
+    def unless_erased(self, snapshot: str, erasures: int) -> Iterator[None]:
+        """A block that reads back; what is not found because users were erased meanwhile is no corruption.
+
+        Raises:
+            PublishRefused: users were erased since the publish began.
+        """
+        try:
+            yield
+        except SnapshotCorrupt:
+            self.check_publishable(snapshot, erasures=erasures)
+            raise
 
     def _moved(self, make: Callable[[Pointer | None], Pointer]) -> Pointer:
         return state.published(move(self.cell, make))

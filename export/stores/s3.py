@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -176,16 +176,18 @@ class S3Store(MovedStore):
                     todo="Publish again when it is finished.",
                 )
             self._send(objects, build, manifest)
-            self._read_back(objects, manifest)
+            with self.unless_erased(snapshot, erasures):
+                self._read_back(objects, manifest)
             if manifest.n_erased:
                 s3_erasing.sweep(objects, folder, manifest)
             self.check_publishable(snapshot, erasures=erasures)
             is_new = objects.put(f"{folder}{FILE_NAME}", manifest.encode(), replaces="")
-            found = fetch_manifest(objects, folder)
             if is_new:
                 self._check_not_erased(objects, snapshot, erasures)
+            found = fetch_manifest(objects, folder)
         else:
-            found = self._verified(objects, snapshot)
+            with self.unless_erased(snapshot, erasures):
+                found = self._verified(objects, snapshot)
         check_same(found, manifest, objects.where(folder))
         numbers = {"requests": float(objects.calls.n), "bytes": float(manifest.n_bytes)}
         return Published(snapshot, manifest, is_new=is_new, numbers=numbers)
@@ -215,11 +217,11 @@ class S3Store(MovedStore):
         s3_erasing.clear(objects, SNAPSHOTS, present)
         return {name: n for name, n in counts.items() if n}
 
-    def sweep(self) -> None:
+    def sweep(self, check_mine: Callable[[], None]) -> None:
         """The shards that were written anew are gone as they were."""
         objects = self._bucket.within(self._publish_seconds)
         for name in self.snapshots():
-            s3_erasing.sweep(objects, _folder(name))
+            s3_erasing.sweep(objects, _folder(name), check_mine=check_mine)
 
     def _read_back(self, objects: Objects, manifest: Manifest) -> Manifest:
         """The manifest, which the files in the store agree with, byte for byte and record for record."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -48,21 +48,34 @@ def take_out(objects: Objects, folder: str, user_ids: Collection[str], part_byte
     return revised.n_erased - manifest.n_erased
 
 
-def sweep(objects: Objects, folder: str, manifest: Manifest | None = None) -> None:
-    """Objects are gone that the manifest of a folder does not name, or the one that is about to be put there."""
+def sweep(
+    objects: Objects, folder: str, manifest: Manifest | None = None, *, check_mine: Callable[[], None] = lambda: None
+) -> None:
+    """Objects are gone that the manifest of a folder does not name, or the one that is about to be put there.
+
+    Args:
+        check_mine: asked between the look and the deletion: what another erasure wrote since it began stays.
+    """
     manifest = manifest or fetch_manifest(objects, folder)
     named = {f"{folder}{name}" for name in (FILE_NAME, *manifest.files)}
     gone = [entry.name for entry in objects.list(folder) if entry.name not in named]
     if gone:
+        check_mine()
         objects.delete(gone)
 
 
-def clear(objects: Objects, below: str, present: Collection[str]) -> None:
-    """Snapshots without a manifest, and uploads that were begun, are gone: they may hold the users."""
-    folders = {f"{below}{name}/" for name in present}
-    names = [entry.name for entry in objects.list(below)]
-    complete = {name.removesuffix(FILE_NAME) for name in names if name.endswith(f"/{FILE_NAME}")} | folders
-    gone = [name for name in names if f"{name.rpartition('/')[0]}/" not in complete]
-    if gone:
-        objects.delete(gone)
+def clear(objects: Objects, below: str, kept: Collection[str]) -> None:
+    """Snapshots but those that the users were taken out of, and uploads that were begun, are gone.
+
+    They may hold the users, also where a publisher made one complete meanwhile: it began before the erasure, so that it
+    is to take its snapshot back.
+    """
+    folders = {f"{below}{name}/" for name in kept}
+    gone = [entry.name for entry in objects.list(below) if f"{entry.name.rpartition('/')[0]}/" not in folders]
+    for names in (
+        [name for name in gone if name.endswith(f"/{FILE_NAME}")],
+        [name for name in gone if not name.endswith(f"/{FILE_NAME}")],
+    ):
+        if names:
+            objects.delete(names)
     objects.abort_uploads(below, before=float("inf"))

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from contracts.errors import InputInvalid, SnapshotCorrupt, SnapshotMissing
+from contracts.errors import InputInvalid, PublishRefused, SnapshotCorrupt, SnapshotMissing
 
 Kind = Literal["flip", "rollback", "release", "pin", "unpin", "rollout", "retain", "erase"]
 Exposure = Literal[0, 5, 10, 25, 50, 100]
@@ -90,14 +90,15 @@ class Pointer(msgspec.Struct, frozen=True, kw_only=True):
     """The whole state of a store, swapped as a whole.
 
     Attributes:
-        snapshot: the current snapshot.
+        snapshot: the current snapshot; empty where users were erased before the first flip.
         previous: snapshots that were served and may still lie in the store, the latest retired first.
         held: why the next flip is held, empty if it is not.
         quarantined: snapshots that were rolled back, the latest first: never served again.
         pinned: snapshots that retention keeps, ascending.
         removing: snapshots that retention is deleting, ascending: neither served nor published.
         channels: canary and shadow.
-        erasures: how often users' lists were taken out of snapshots; who has one open opens it again when it grows.
+        erasures: grows while users' lists are taken out of snapshots, so that who has one open opens it again. Odd from
+            the begin of an erasure to its end: it is under way, or was stopped.
         last: the move that made this state.
     """
 
@@ -110,6 +111,11 @@ class Pointer(msgspec.Struct, frozen=True, kw_only=True):
     channels: Channels = Channels()
     erasures: int = 0
     last: Event
+
+    @property
+    def is_erasing(self) -> bool:
+        """Whether an erasure began and did not end."""
+        return self.erasures % 2 == 1
 
     def good_previous(self, present: Collection[str]) -> list[str]:
         """What a rollback may go to, the latest first: was current, lies in the store, was never rolled back."""
@@ -159,8 +165,26 @@ def published(pointer: Pointer | None) -> Pointer:
     Raises:
         SnapshotMissing: nothing was published yet.
     """
-    if pointer is None:
+    if pointer is None or not pointer.snapshot:
         raise SnapshotMissing(
             "No snapshot was published yet", where="pointer", todo="Run a night, or publish and flip a snapshot."
         )
     return pointer
+
+
+def event(pointer: Pointer | None, kind: Kind, snapshot: str, act: Act) -> Event:
+    """The next move, as a line of the history."""
+    return Event(
+        sequence=1 if pointer is None else pointer.last.sequence + 1,
+        kind=kind,
+        at=act.at,
+        by=act.by,
+        reason=act.reason,
+        snapshot=snapshot,
+        replaced="" if pointer is None else pointer.snapshot,
+    )
+
+
+def refused(what: str, pointer: Pointer | None, todo: str) -> PublishRefused:
+    """The error for a move that is not made."""
+    return PublishRefused(what, where=f"pointer, move {pointer.last.sequence if pointer else 0}", todo=todo)

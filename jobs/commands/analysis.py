@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
     """Registers the verbs."""
     command(app, "ledger", panel=PANEL)(ledger)
     command(app, "explain", panel=PANEL)(explain)
-    command(app, "tune", panel=PANEL)(tune)
+    command(app, "tune", panel=PANEL, is_working=True)(tune)
 
 
 def ledger(invocation: Invocation, as_of: NewestOption = None) -> Answer:

@@ -18,8 +18,8 @@ CARE: Final = "Care: the on-call engineer"
 def add_to(app: typer.Typer) -> None:
     """Registers the verbs."""
     command(app, "diff", panel=CARE)(diff)
-    command(app, "changes", panel=CARE)(changes)
-    command(app, "parity", panel=CARE)(parity)
+    command(app, "changes", panel=CARE, is_working=True)(changes)
+    command(app, "parity", panel=CARE, is_working=True)(parity)
 
 
 def diff(

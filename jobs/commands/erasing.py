@@ -38,7 +38,8 @@ def erase(
 ) -> Answer:
     """Take users out of lake, snapshots, digests and kept lists, and keep them out of the nights to come.
 
-    Run it while no night and no digest is running. Exits with 3 where something still names a user; says what.
+    A night may be running: it waits for the step under way, and the next step for it. Exits with 3 where something
+    still names a user; says what.
     """
     from jobs.erasing import erase_users
 

@@ -24,6 +24,8 @@ from contracts.errors import ExitCode, InputInvalid, LarderError
 from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs.configuration import configured
+from jobs.paths import layout_of
+from jobs.root_locks import working
 from jobs.translation import as_larder_error
 
 if TYPE_CHECKING:
@@ -173,11 +175,14 @@ def answer_of(report: JobReport) -> Answer:
     return Answer(report.as_dict(), show)
 
 
-def command(app: typer.Typer, name: str, *, panel: str, text: str | None = None) -> Callable[..., Callable[..., None]]:
+def command(
+    app: typer.Typer, name: str, *, panel: str, text: str | None = None, is_working: bool = False
+) -> Callable[..., Callable[..., None]]:
     """Registers `body(invocation, ...) -> Answer` as a verb that also takes the global options.
 
     Args:
         text: help; the body's docstring by default.
+        is_working: whether it makes something of users' rows below the root, so that it waits for an erasure.
     """
 
     def register(body: Callable[..., Answer]) -> Callable[..., None]:
@@ -189,7 +194,7 @@ def command(app: typer.Typer, name: str, *, panel: str, text: str | None = None)
             shared = {key: given.pop(key) for key in _GLOBAL}
             before = ctx.obj if isinstance(ctx.obj, Invocation) else Invocation()
             invocation = before.over(**shared)
-            raise typer.Exit(invocation.run(lambda: body(invocation, **given)))
+            raise typer.Exit(invocation.run(lambda: _answer(body, invocation, given, is_working=is_working)))
 
         keyword = inspect.Parameter.KEYWORD_ONLY
         shared = [
@@ -204,6 +209,13 @@ def command(app: typer.Typer, name: str, *, panel: str, text: str | None = None)
         return run
 
     return register
+
+
+def _answer(body: Callable[..., Answer], invocation: Invocation, given: dict[str, Any], *, is_working: bool) -> Answer:
+    if not is_working:
+        return body(invocation, **given)
+    with working(layout_of(invocation.settings())):
+        return body(invocation, **given)
 
 
 @contextmanager

@@ -106,8 +106,8 @@ def add_to(app: typer.Typer) -> None:
     """Registers the verbs."""
     group = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.add_typer(group, name="digest", rich_help_panel=PANEL)
-    command(cast("typer.Typer", _Callback(group)), "digest", panel=PANEL)(digest)
-    command(group, "preview", panel=PANEL)(preview)
+    command(cast("typer.Typer", _Callback(group)), "digest", panel=PANEL, is_working=True)(digest)
+    command(group, "preview", panel=PANEL, is_working=True)(preview)
 
 
 def digest(

@@ -21,10 +21,10 @@ _DAY: Final = ["%Y-%m-%d"]
 
 def add_to(app: typer.Typer) -> None:
     """Registers the verbs."""
-    command(app, "outcomes", panel=PANEL)(outcomes)
+    command(app, "outcomes", panel=PANEL, is_working=True)(outcomes)
     command(app, "make-outcomes", panel=BEGIN)(make_outcomes)
-    command(app, "log-slots", panel=STEP)(log_slots)
-    command(app, "ingest-outcomes", panel=STEP)(ingest_outcomes)
+    command(app, "log-slots", panel=STEP, is_working=True)(log_slots)
+    command(app, "ingest-outcomes", panel=STEP, is_working=True)(ingest_outcomes)
 
 
 def outcomes(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Registers the verb."""
-    command(app, "report", panel=PANEL)(report)
+    command(app, "report", panel=PANEL, is_working=True)(report)
 
 
 def report(

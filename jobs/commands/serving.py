@@ -25,9 +25,9 @@ def add_to(app: typer.Typer) -> None:
     command(app, "lookup", panel=PANEL)(lookup)
     command(app, "lists", panel=PANEL)(lists)
     mail.add_to(app)
-    command(app, "stage", panel=CARE)(stage)
-    command(app, "publish", panel=CARE)(publish)
-    command(app, "flip", panel=CARE)(flip)
+    command(app, "stage", panel=CARE, is_working=True)(stage)
+    command(app, "publish", panel=CARE, is_working=True)(publish)
+    command(app, "flip", panel=CARE, is_working=True)(flip)
     command(app, "rollback", panel=CARE)(rollback)
     command(app, "release", panel=CARE)(release)
     command(app, "status", panel=CARE)(status)
@@ -92,12 +92,22 @@ def publish(invocation: Invocation, as_of: AsOfOption = None) -> Answer:
     return answer_of(publish_snapshot.run(invocation.settings(), as_of=invocation.day(as_of)))
 
 
-def flip(invocation: Invocation, as_of: AsOfOption = None) -> Answer:
-    """Serve the published snapshot of a date from now on: one compare-and-swap."""
+def flip(
+    invocation: Invocation,
+    as_of: AsOfOption = None,
+    override: Annotated[
+        str | None,
+        typer.Option(metavar="REASON", help="Flip without blessing or parity check; why, for the history."),
+    ] = None,
+) -> Answer:
+    """Serve the published snapshot of a date from now on: one compare-and-swap.
+
+    Asks what the night asks: a blessing that names these bytes, and a parity check that is not red.
+    """
     from jobs.publishing import flip_pointer
 
-    day = invocation.day(as_of)
-    return answer_of(flip_pointer.run(invocation.settings(), as_of=day, at=invocation.now(), by=invocation.id))
+    day, now = invocation.day(as_of), invocation.now()
+    return answer_of(flip_pointer.run(invocation.settings(), as_of=day, at=now, by=invocation.id, override=override))
 
 
 def rollback(

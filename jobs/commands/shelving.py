@@ -18,7 +18,7 @@ PANEL: Final = "Objectives and rules: the analyst"
 
 def add_to(app: typer.Typer) -> None:
     """Registers the verbs."""
-    command(app, "objectives", panel=PANEL)(objectives)
+    command(app, "objectives", panel=PANEL, is_working=True)(objectives)
     command(app, "rules", panel=PANEL)(rules)
 
 

@@ -48,10 +48,10 @@ STEPS: Final = (
 
 def add_to(app: typer.Typer) -> None:
     """Registers the verbs, in the order data travels."""
-    command(app, "ingest", panel=PANEL)(ingest)
-    command(app, "interactions", panel=PANEL)(interactions)
+    command(app, "ingest", panel=PANEL, is_working=True)(ingest)
+    command(app, "interactions", panel=PANEL, is_working=True)(interactions)
     for verb, job, text in STEPS:
-        command(app, verb, panel=PANEL, text=text)(_step(job))
+        command(app, verb, panel=PANEL, text=text, is_working=True)(_step(job))
 
 
 def ingest(invocation: Invocation, as_of: AsOfOption = None, first: FromOption = None) -> Answer:

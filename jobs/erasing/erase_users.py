@@ -17,6 +17,7 @@ from export.stores.opening import store_of
 from jobs.erasing import lake_rows, places
 from jobs.erasing.register import register_of
 from jobs.paths import layout_of
+from jobs.root_locks import alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,23 +42,31 @@ class Request:
 def run(settings: Settings, request: Request, *, at: dt.datetime, by: str) -> JobReport:
     """What was erased by place, and `left_...` what still names a user; run again, it ends in the same state.
 
-    The register is first, so that no ingest that begins from now on takes the users again.
+    It waits for the step of a night that runs, and the next step waits for it. The register is first: no ingest takes
+    the users again. Staged snapshots and the store are next: whoever is publishing one of them is refused.
 
     Raises:
         InputInvalid: no user, no reason, a reason that names a user, or a file that cannot be searched.
+        PublishRefused: another erasure of the store took the place of this one.
         LarderError: a place cannot be reached; those before it are done, and the next run does the rest.
     """
+    layout, users = layout_of(settings), _checked(request)
+    with alone(layout):
+        return _erase(settings, layout, request, users, at=at, by=by)
+
+
+def _erase(
+    settings: Settings, layout: Layout, request: Request, users: list[str], *, at: dt.datetime, by: str
+) -> JobReport:
     started = time.perf_counter()
-    layout, stamp = layout_of(settings), at.astimezone(dt.UTC).isoformat(timespec="seconds")
-    users = _checked(request)
-    register = register_of(layout)
+    register, stamp = register_of(layout), at.astimezone(dt.UTC).isoformat(timespec="seconds")
     rows = {"users": len(users), "users_new": register.add(users, at=stamp, reason=request.reason)}
-    rows |= {f"table_{name}": n for name, n in lake_rows.take_out(layout, users).items()}
     rows["staged_records"] = places.take_out_staged(layout, users)
     store = store_of(settings.store, layout)
     hashes = {user: register.hash_of(user) for user in users}
     taken = store.erase(hashes, by=by, reason=request.reason, at=stamp)
     rows |= {"snapshots": len(taken), "snapshot_records": sum(taken.values())}
+    rows |= {f"table_{name}": n for name, n in lake_rows.take_out(layout, users).items()}
     rows["digest_recipients"] = places.take_out_digests([layout.root / "digests", *request.digests], users)
     rows |= {"kept_lists": places.forget_kept(layout), "preview_files": places.drop_previews(layout)}
     rows["night_reports"] = places.drop_pages(layout)

@@ -129,7 +129,7 @@ def _measure(
 ) -> tuple[Measured, list[LedgerRow], list[Row]]:
     """What each user's lists are worth, the recall ledger over the same, and whom the lists served best and worst."""
     layout, known = layout_of(settings), cut - dt.timedelta(days=1)
-    windows.stage(spark, settings, layout, known)
+    windows.stage(spark, settings, layout, known, anew=False)
     truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
     costs = costs_of(spark)
     users = with_candidates_of(spark, settings, truth, costs, known=known).persist(StorageLevel.MEMORY_AND_DISK)

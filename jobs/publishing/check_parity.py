@@ -14,14 +14,14 @@ from contracts.layout import Layout
 from contracts.parity_section import Parity
 from contracts.report import JobReport
 from contracts.settings import Settings
-from export.durable import replace_json
 from export.format.manifest import read_manifest
 from export.stores.base import Reader, UserLists
 from export.stores.opening import store_of
 from export.stores.prefetching import find_all
 from jobs.paths import layout_of
-from jobs.publishing import parity_tables
+from jobs.publishing import parity_tables, parity_verdict
 from jobs.publishing.parity_tally import Tally, examples
+from jobs.publishing.parity_verdict import ParityVerdict
 from jobs.publishing.second_kitchen import SecondKitchen
 from jobs.publishing.stage_snapshot import staged
 from models.parity.comparing import Difference
@@ -39,8 +39,8 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
     """The published snapshot of a date, some of whose users' lists were made again by `models.parity`.
 
     Users are drawn by a hash of seed, date and id; their lists of every placement are read from the store as a web
-    server reads them. `reports/parity-<date>.json` lists what differs. It reads the date's candidates once and holds
-    the drawn users' rows; no Java process is started.
+    server reads them. `reports/parity-<date>.json` has the verdict, which a flip asks for, and what differs. It reads
+    the date's candidates once and holds the drawn users' rows; no Java process is started.
 
     Raises:
         HeldByGate: more users differ than `gates.parity.max_users_differing`; some of them are named.
@@ -53,9 +53,13 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
     limits, tally = settings.gates.parity, Tally()
     if limits.users:
         _check(settings, layout, as_of, reader, tally)
-    path = layout.report(f"parity-{as_of.isoformat()}.json")
-    replace_json(path, {"snapshot": reader.id, "differences": tally.told, "by_kind": dict(tally.by_what)})
-    if len(tally.differing) > limits.max_users_differing:
+    is_red = len(tally.differing) > limits.max_users_differing
+    verdict = ParityVerdict(
+        snapshot=reader.id, verdict="red" if is_red else "green" if limits.users else "off", users=tally.n_users,
+        users_differing=len(tally.differing), differences=tally.told, by_kind=dict(tally.by_what),
+    )  # fmt: skip
+    path = parity_verdict.write(layout, as_of, verdict)
+    if is_red:
         raise _held(tally, reader, limits, path)
     return JobReport(
         job="check_parity",

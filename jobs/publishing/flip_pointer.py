@@ -5,16 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import time
 
-from contracts.errors import SnapshotMissing
+from contracts.errors import HeldByGate, InputInvalid, PublishRefused, SnapshotMissing
+from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
-from export.format.manifest import read_manifest
+from export.blessing import check_blessed
+from export.format.manifest import Manifest, read_manifest
+from export.stores.base import Store
 from export.stores.opening import store_of
 from jobs.paths import layout_of
+from jobs.publishing import parity_verdict
 from jobs.publishing.stage_snapshot import staged
 
 
-def run(settings: Settings, *, as_of: dt.date, at: dt.datetime, by: str) -> JobReport:
+def run(settings: Settings, *, as_of: dt.date, at: dt.datetime, by: str, override: str | None = None) -> JobReport:
     """The snapshot of a date served from now on, by one compare-and-swap; older ones beyond `store.keep` removed.
 
     Args:
@@ -22,30 +26,62 @@ def run(settings: Settings, *, as_of: dt.date, at: dt.datetime, by: str) -> JobR
         as_of: whose staged snapshot was published.
         at: when, for the history.
         by: id of this run, for the history.
+        override: why it is served without a blessing or a verdict of the parity check, for the history; None asks both.
 
     Raises:
         SnapshotMissing: the snapshot of that date was not published.
-        PublishRefused: a rollback holds the pointer, or it moved meanwhile.
+        PublishRefused: no blessing names it, its lists were not made again, a rollback holds the pointer, users are
+            being erased, or the pointer moved meanwhile.
+        HeldByGate: the parity check is red.
+        InputInvalid: the override gives no reason.
     """
     started = time.perf_counter()
     layout = layout_of(settings)
     store = store_of(settings.store, layout)
-    snapshot = read_manifest(staged(layout, as_of)).snapshot_id if staged(layout, as_of).is_dir() else f"{as_of}-?"
-    if snapshot not in store.snapshots():
-        raise SnapshotMissing(
-            f"The snapshot {snapshot} is not in the store.",
-            where=store.where,
-            todo=f"Run `larder publish --as-of {as_of}` first.",
-        )
+    manifest = _published(layout, store, as_of)
+    snapshot = manifest.snapshot_id
+    reason = f"night of {as_of.isoformat()}{_overridden(layout, as_of, manifest, override)}"
     before = store.pointer()
     stamp = at.astimezone(dt.UTC).isoformat(timespec="seconds")
-    store.flip(snapshot, expected=before, by=by, reason=f"night of {as_of.isoformat()}", at=stamp)
+    store.flip(snapshot, expected=before, by=by, reason=reason, at=stamp)
     grace_seconds = settings.store.grace_minutes * 60
     removed = store.retain(keep=settings.store.keep, grace_seconds=grace_seconds, by=by, at=stamp)
     return JobReport(
         job="flip_pointer",
         as_of=as_of,
         rows={"snapshots_kept": len(store.snapshots()), "snapshots_removed": len(removed)},
-        details={"snapshot": snapshot, "before": before.snapshot if before else "none", "removed": removed},
+        details={
+            "snapshot": snapshot, "before": before.snapshot if before else "none", "removed": removed, "reason": reason,
+        },
         seconds=time.perf_counter() - started,
-    )
+    )  # fmt: skip
+
+
+def _published(layout: Layout, store: Store, as_of: dt.date) -> Manifest:
+    """The manifest of the staged snapshot of a date, which lies in the store."""
+    manifest = read_manifest(staged(layout, as_of)) if staged(layout, as_of).is_dir() else None
+    if manifest is None or manifest.snapshot_id not in store.snapshots():
+        raise SnapshotMissing(
+            f"The snapshot {manifest.snapshot_id if manifest else f'{as_of}-?'} is not in the store.",
+            where=store.where,
+            todo=f"Run `larder publish --as-of {as_of}` first.",
+        )
+    return manifest
+
+
+def _overridden(layout: Layout, as_of: dt.date, manifest: Manifest, override: str | None) -> str:
+    """What the reason says of an override: which verdicts are missing, and why it is flipped all the same."""
+    if override is not None and not override.strip():
+        raise InputInvalid("The override gives no reason", where="--override", todo="Say why, for the history.")
+    missing = []
+    for check in (
+        lambda: check_blessed(layout.blessings / f"{as_of.isoformat()}.json", manifest),
+        lambda: parity_verdict.check(layout, as_of, manifest.snapshot_id),
+    ):
+        try:
+            check()
+        except (PublishRefused, HeldByGate) as error:
+            if override is None:
+                raise
+            missing.append(error.what)
+    return "" if override is None else f"; override: {override.strip()} ({'; '.join(missing) or 'nothing to override'})"

@@ -9,14 +9,17 @@ from typing import Any
 
 import msgspec
 
-from contracts.errors import InputMissing
+from contracts.errors import InputMissing, PublishRefused
+from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from export import costs
 from export.cost_shapes import shape_of
 from export.format.manifest import Manifest
 from export.stores.base import Published
+from export.stores.mapped import MappedReader
 from export.stores.opening import store_of
+from jobs.erasing.register import register_of
 from jobs.paths import layout_of
 from jobs.publishing.stage_snapshot import staged
 
@@ -26,7 +29,7 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
 
     Raises:
         InputMissing: nothing is staged for that date.
-        PublishRefused: no blessing names the staged manifest.
+        PublishRefused: no blessing names the staged manifest, or an erased user is in it.
         SnapshotCorrupt: what was read back differs.
     """
     started = time.perf_counter()
@@ -38,6 +41,7 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
             where=str(directory),
             todo=f"Run `larder stage --as-of {as_of}`, then the gates.",
         )
+    _check_none_erased(layout, directory, as_of)
     store = store_of(settings.store, layout)
     published = store.publish(directory, blessing=layout.blessings / f"{as_of.isoformat()}.json")
     manifest, paid = published.manifest, _costs(settings, directory, published)
@@ -52,6 +56,24 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
         },
         seconds=time.perf_counter() - started,
     )  # fmt: skip
+
+
+def _check_none_erased(layout: Layout, directory: Path, as_of: dt.date) -> None:
+    """Passes where nobody in the staged snapshot was erased: about 3 us a user, nothing where nobody ever was.
+
+    Who is erased after this look is taken out of the staged snapshot and out of the store, or the publish is refused
+    there. So no complete snapshot has a user whose erasure has ended.
+    """
+    register = register_of(layout)
+    if not register.entries():
+        return
+    n = register.count(MappedReader(directory).user_ids())
+    if n:
+        raise PublishRefused(
+            f"{n} erased users are in the staged snapshot: it was built from what was read before their erasure",
+            where=str(directory),
+            todo=f"Run `larder erase` for them again, then the night again: `larder night --as-of {as_of}`.",
+        )
 
 
 def _costs(settings: Settings, directory: Path, published: Published) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,6 +117,26 @@ def test_a_held_night_has_its_report(kitchen: Any, settings: Settings, failing: 
     step = {"check_gates": "blessing", "check_parity": "parity", "flip_pointer": "pointer"}[failing]
     told = [call for name, call in kitchen.calls if name == "night_report"]
     assert told == [{"as_of": DAY, "failure": f"The step {step} failed: HeldByGate: 3 of 40 gates hold."}]
+
+
+def test_no_erasure_runs_while_a_step_does(kitchen: Any, settings: Settings, tmp_path: Path) -> None:
+    """Each step holds the lock that an erasure asks for, a check does too; after the night nobody does."""
+    free: list[bool] = []
+
+    def look() -> None:
+        with (tmp_path / ".working").open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                free.append(False)
+            else:
+                free.append(True)
+
+    for job in ORDER:
+        kitchen.behaviour[job] = look
+    night(settings)
+    look()
+    assert free == [False] * len(ORDER) + [True]
 
 
 def test_a_report_that_fails_is_no_second_page(kitchen: Any, settings: Settings) -> None:

@@ -84,6 +84,16 @@ def bless(path: Path, manifest: Manifest) -> Path:
     return path
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What the soak counted, one line a test, with its seconds."""
+    for report in (one for outcome in ("passed", "failed") for one in terminalreporter.stats.get(outcome, ())):
+        for counts in (value for name, value in report.user_properties if name == "soak"):
+            told = ", ".join(f"{value:,} {name}" for name, value in counts.items())
+            terminalreporter.write_line(
+                f"soak {report.nodeid.rpartition('[')[2][:-1]}: {told}, {report.duration:.0f} s"
+            )
+
+
 @pytest.fixture
 def build() -> Build:
     """Builds a snapshot of the hand-made shop."""

@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -97,17 +98,21 @@ def state_of(place: Place) -> tuple[object, ...]:
     return store.snapshots(), pointer, store.history(), store.verify(pointer.snapshot).sha256
 
 
-def kill_everywhere(new_place: NewPlace, folder: Path, when: When, seed: int, *, first: int, stride: int) -> None:
-    """Kills a third night at every `stride`-th step, runs it again, and compares with one that was left alone."""
+def kill_everywhere(
+    new_place: NewPlace, folder: Path, when: When, seed: int, *, first: int, stride: int
+) -> dict[str, int]:
+    """Kills a third night at every `stride`-th step, runs it again, compares with one left alone; counts of it all."""
     made = [nights.night(folder, day) for day in (1, 2, 3)]
     undisturbed = new_place()
     for night in made[:2]:
         nights.run(undisturbed.store(), night)
     whole_night(undisturbed.store(), made[2], made[1])
     wanted, number, killed, seen_ids = state_of(undisturbed), first, True, set[str]()
+    told = Counter({"kills": 0, "lookups": 0, "mixed": 0, "failed": 0})
     while killed:
         place = new_place()
         killed, seen = killed_at(place, made, number, when, seed)
+        told.update(kills=killed, lookups=seen.n, mixed=len(seen.wrong), failed=len(seen.failed))
         assert (seen.wrong, seen.failed) == ([], [])
         seen_ids |= seen.snapshots
         whole_night(place.store(), made[2], made[1])
@@ -115,6 +120,7 @@ def kill_everywhere(new_place: NewPlace, folder: Path, when: When, seed: int, *,
         number += stride
     assert number > 20
     assert seen_ids <= {night.id for night in made[1:]}
+    return dict(told)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -135,7 +141,12 @@ def test_a_publisher_killed_anywhere_and_run_again_reaches_the_same_state(
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("when", ["before", "during", "after"])
 def test_a_publisher_killed_at_each_step_with_each_seed_reaches_the_same_state(
-    new_place: NewPlace, tmp_path_factory: pytest.TempPathFactory, when: When, seed: int
+    new_place: NewPlace,
+    tmp_path_factory: pytest.TempPathFactory,
+    when: When,
+    seed: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """The same, at every step."""
-    kill_everywhere(new_place, tmp_path_factory.mktemp("killed"), when, seed, first=1, stride=1)
+    told = kill_everywhere(new_place, tmp_path_factory.mktemp("killed"), when, seed, first=1, stride=1)
+    record_property("soak", told)

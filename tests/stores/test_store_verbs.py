@@ -12,7 +12,10 @@ from typing import Any, Final
 
 import pytest
 
+from contracts.layout import Layout
 from export.stores import aws
+from jobs.publishing import parity_verdict
+from jobs.publishing.parity_verdict import ParityVerdict
 from tests.stores import nights, places
 from tests.stores.nights import USERS, Night
 from tests.stores.places import InS3, InTable, Place
@@ -48,6 +51,7 @@ def root(tmp_path: Path, place: Place) -> Path:
         day = night.manifest.as_of.isoformat()
         shutil.copytree(night.build, folder / "staging" / day)
         shutil.copyfile(night.blessing, folder / "blessings" / f"{day}.json")
+        parity_verdict.write(Layout(folder), night.manifest.as_of, ParityVerdict(snapshot=night.id, verdict="green"))
     return folder
 
 

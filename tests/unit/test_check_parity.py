@@ -49,7 +49,8 @@ def test_a_clean_night_is_green(publish: Publish) -> None:
     assert report.rows["places_checked"] > N_USERS * 15
     assert report.numbers == {"users_differing_share": 0.0}
     assert "histories" in report.details["taken_over"]
-    assert json.loads(Path(report.details["differences"]).read_bytes())["differences"] == []
+    found = json.loads(Path(report.details["differences"]).read_bytes())
+    assert (found["differences"], found["verdict"], found["users"]) == ([], "green", N_USERS + 1)
 
 
 def test_users_are_drawn_by_seed_and_date(publish: Publish) -> None:
@@ -76,6 +77,8 @@ def test_two_swapped_users_are_found_and_named(publish: Publish) -> None:
     words = f"{first['user_id']}, home, place 1: item {first['expected']} was expected, {first['found']} found"
     assert words in error.what
     assert error.exit_code == 3
+    written = json.loads(Path(error.where).read_bytes())
+    assert (written["verdict"], written["users_differing"]) == ("red", 2)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from export.stores.dynamodb.service.table import Table
 from export.stores.dynamodb.service.wire import Key
 
 CATALOGUE: Final = "larder#snapshots"
+STOPPED: Final = -1
 Phase = Literal["incoming", "complete", "leaving", "deleting"]
 
 
@@ -30,7 +31,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         table: the table with its lists.
         as_of: ISO date.
         seen_at: ISO time at which retention first saw it incoming; empty until then.
-        erasures: of the pointer, when the writing of the snapshot began.
+        erasures: of the pointer, when the writing of the snapshot began; `STOPPED` once users were erased from it.
         import_arn: of the import that makes the table with its lists; empty where they are written one by one.
     """
 

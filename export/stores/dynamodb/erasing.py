@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 
+from msgspec.structs import replace
+
 from contracts.errors import InputMissing
-from export.stores.dynamodb.catalogue import Catalogue
+from export.stores.dynamodb.catalogue import STOPPED, Catalogue, Entry
 from export.stores.dynamodb.checking import USERS
 from export.stores.dynamodb.lists import is_possible, open_lists
 from export.stores.dynamodb.publishing import Pace
@@ -27,6 +29,7 @@ def take_out(table: Table, catalogue: Catalogue, users: Mapping[str, str], *, se
         seconds: deadline of one call.
     """
     found: Counter[str] = Counter()
+    _stop_publishers(catalogue)
     entries = catalogue.entries()
     for entry in entries:
         if entry.phase == "complete":
@@ -40,6 +43,15 @@ def take_out(table: Table, catalogue: Catalogue, users: Mapping[str, str], *, se
         for user in users:
             erase(table.named(entry.table), entry.snapshot, user)
     return dict(found)
+
+
+def _stop_publishers(catalogue: Catalogue) -> None:
+    """No snapshot becomes complete whose writing has begun: who writes it may have the users, and starts again."""
+    for entry in catalogue.entries():
+        now: Entry | None = entry
+        while now is not None and now.phase == "incoming" and now.erasures != STOPPED:
+            catalogue.replace(now, replace(now, erasures=STOPPED))
+            now = catalogue.get(entry.snapshot)
 
 
 def wipe(table: Table, snapshot: str, pace: Pace) -> None:

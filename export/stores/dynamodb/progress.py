@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from contracts.errors import PublishRefused
 from export.format.manifest import Manifest
 from export.stores.dynamodb.catalogue import Catalogue, Entry
+from export.stores.publishable import erased_meanwhile
 from export.stores.state import Pointer
 
 MAX_GENERATIONS: Final = 7
@@ -68,13 +69,15 @@ class Progress:
         """Whether this call made the snapshot complete; False where another publisher of the same bytes was faster.
 
         Raises:
-            PublishRefused: retention took it for left behind meanwhile.
+            PublishRefused: retention took it for left behind meanwhile, or users were erased from what was written.
         """
         for _ in range(MAX_ROUNDS):
             now = self.catalogue.get(entry.snapshot)
             if now is not None and now.generations == entry.generations:
                 if now.phase == "complete":
                     return False
+                if now.erasures != entry.erasures:
+                    raise erased_meanwhile(entry.snapshot, self.where)
                 if now.phase == "incoming" and self.catalogue.replace(
                     now, replace(now, phase="complete", filter_bytes=filter_bytes, seen_at="")
                 ):

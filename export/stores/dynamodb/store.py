@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
 
-from contracts.errors import InputInvalid, PublishRefused, SnapshotCorrupt, SnapshotMissing
+from contracts.errors import InputInvalid, SnapshotCorrupt, SnapshotMissing
 from export.blessing import check_blessed
 from export.format.fallbacks import decode_fallbacks
 from export.format.items import ItemDictionary
@@ -143,12 +143,11 @@ class TableStore(MovedStore):
             lists, files = publishing.write(made, planned, table, None if imported else own, self._options.pace)
             if imported is not None:
                 entry, n_imported = imported.run(entry)
-        read_units = publishing.read_back(made, planned, table, own, self._options.pace)
+        with self.unless_erased(manifest.snapshot_id, erasures):
+            read_units = publishing.read_back(made, planned, table, own, self._options.pace)
         if is_new:
             self.check_publishable(manifest.snapshot_id, erasures=erasures)
             is_new = progress.complete(entry, filter_bytes=len(planned.filter()))
-            if is_new:
-                self._check_not_erased(manifest.snapshot_id, erasures)
             if imported is not None:
                 imported.clear()
         numbers = publishing.numbers(lists, files, planned, read_units) | {"items_imported": float(n_imported)}
@@ -169,7 +168,7 @@ class TableStore(MovedStore):
             importing.clear(self._options.imports.within(self._options.publish_seconds))
         return erasing.take_out(table, self._catalogue, users, seconds=self._options.move_seconds)
 
-    def sweep(self) -> None:
+    def sweep(self, check_mine: Callable[[], None]) -> None:
         """An item that was deleted is gone at once."""
 
     def beside(self, name: str) -> bytes | None:
@@ -225,15 +224,6 @@ class TableStore(MovedStore):
         n = erasing.erased(table, entry.snapshot)[checking.USERS]
         check_same(self._manifest(table, entry), manifest, self.where, n_noted=n)
         return n > 0
-
-    def _check_not_erased(self, snapshot: str, erasures: int) -> None:
-        """Takes the snapshot back where users were erased since the publish began: nobody can have read it yet."""
-        try:
-            self.check_publishable(snapshot, erasures=erasures)
-        except PublishRefused:
-            entry = self._entry(snapshot)
-            self._catalogue.replace(entry, replace(entry, phase="incoming"))
-            raise
 
     def _entry(self, snapshot: str) -> Entry:
         entry = self._catalogue.get(snapshot) if snapshot else None
