@@ -44,6 +44,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         age_hours: since the end of the day the served lists are as of.
         is_stale: whether that is more than `store.stale_after_hours`.
         held: why the next flip is held, empty if it is not.
+        is_erasing: whether an erasure of the store began and did not end, so that nothing is published or flipped.
         unearned: why a placement serves a source's lists instead of the two-stage ones, one sentence each.
         history: the last moves of the pointer, oldest first.
         report: file of the newest night's report, None before the first.
@@ -60,6 +61,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     holdings: list[Holding]
     history: list[dict[str, Any]]
     report: str | None = None
+    is_erasing: bool = False
 
 
 def status(settings: Settings, *, now: dt.datetime) -> Status:
@@ -87,6 +89,7 @@ def status(settings: Settings, *, now: dt.datetime) -> Status:
         holdings=holdings(layout),
         history=[msgspec.to_builtins(event) for event in store.history(_HISTORY_LINES)],
         report=str(page) if page is not None else None,
+        is_erasing=pointer is not None and pointer.is_erasing,
     )
 
 

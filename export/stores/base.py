@@ -192,7 +192,8 @@ class Store(Protocol):
             blessing: the gates' verdict on it.
 
         Raises:
-            PublishRefused: no blessing names these bytes, or retention is just deleting this snapshot.
+            PublishRefused: no blessing names these bytes, retention is just deleting this snapshot, or users are being
+                erased or were since this call began.
             SnapshotCorrupt: bytes or counts differ from the manifest, before or after the copy.
         """
         ...
@@ -218,7 +219,8 @@ class Store(Protocol):
 
         Raises:
             SnapshotMissing: the store does not have it.
-            PublishRefused: the pointer moved, the flip is held, or the snapshot was rolled back or is being deleted.
+            PublishRefused: the pointer moved, the flip is held, users are being erased, or the snapshot was rolled back
+                or is being deleted.
         """
         ...
 
@@ -266,7 +268,8 @@ class Store(Protocol):
         """Users taken out of each snapshot that had some, by its id; its id and everybody else's lists stay.
 
         The pointer moves twice: before, so that a publisher under way starts again, and after, so that readers open
-        anew. What was begun and not finished is deleted. Run again, nothing changes but these two moves.
+        anew. What was begun and not finished is deleted. Until it ends nothing is published and nothing flipped, so
+        that no later flip or rollback serves the users. Run again, nothing changes but these two moves.
 
         Args:
             users: by user id, any text, the keyed hash under which a store may note that the user is gone.
@@ -276,6 +279,7 @@ class Store(Protocol):
 
         Raises:
             SnapshotCorrupt: a snapshot's manifest or index is damaged, so that it cannot be told who is in it.
+            PublishRefused: another erasure began meanwhile and took the place of this one, which is to be run again.
         """
         ...
 

@@ -17,6 +17,9 @@ def show_status(console: Console, found: Status) -> None:
         console.print(f"Served now: [bold]{found.snapshot}[/], {found.age_hours} hours after its day,{stale}")
     if found.held:
         console.print(f"[bold red]The next flip is held:[/] {found.held}. `larder release` lifts it.")
+    if found.is_erasing:
+        told = "Nothing is published or flipped until it ends; was it killed, run it again."
+        console.print(f"[bold red]An erasure is under way.[/] {told}")
     for note in found.unearned:
         console.print(f"[bold yellow]Not the two-stage lists:[/] {note}", soft_wrap=True)
     rows = [

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 import pytest
 from typer.testing import CliRunner
@@ -186,6 +187,24 @@ def test_two_erasures_at_once_are_one_after_the_other(root: Path, place: Place, 
     assert [child.returncode for child in children] == [0, 0], told
     assert sorted(store.open(made[0].id).user_ids()) == sorted({*USERS} - {ANN, USERS[8]})
     assert store.verify(made[0].id).snapshot_id == made[0].id
+
+
+@pytest.mark.parametrize("place", ["local"], indirect=True)
+def test_status_tells_of_an_erasure_that_was_stopped(root: Path, larder: Larder, made: list[Night]) -> None:
+    """For people and for machines, until it was run again; a night's flip says the same and is held."""
+    store = LocalStore(root / "store")
+    nights.run(store, made[0])
+    with mock.patch.object(LocalStore, "take_out", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        store.erase({ANN: "f" * 64}, by="killed", reason="ticket 7", at=nights.LATER)
+    shown = CliRunner().invoke(cli.app, ["--root", str(root), "status"]).stdout
+    assert "An erasure is under way" in shown
+    assert "ticket 7" in shown
+    assert larder("status")[1]["is_erasing"] is True
+    day = stage(root, made[1])
+    assert larder("publish", "--as-of", day)[0] == 3
+    erase(larder)
+    assert larder("status")[1]["is_erasing"] is False
+    assert [larder(verb, "--as-of", day)[0] for verb in ("publish", "flip")] == [0, 0]
 
 
 def opened(root: Path, place: Place) -> Store:
