@@ -26,6 +26,7 @@ from export.reading.views import Pinned, View, Views
 from export.stores.base import Reader, Store
 from export.stores.local import LocalStore
 from export.stores.mapped import MappedReader
+from export.stores.watching import Watch
 
 __all__ = ["Kind", "Limits", "Lists", "Options", "TopN"]
 
@@ -58,12 +59,13 @@ class Lists:
         if isinstance(source, Reader):
             self._views = Pinned(source)
         else:
-            kept = self._kept
-            is_quick = options.is_at_once and isinstance(source, LocalStore)
+            kept, watch = self._kept, None
+            if isinstance(source, LocalStore) and options.is_at_once:
+                watch = Watch(source.root, source.mark, clock)
             self._views = Views(
                 source, self._guard, max_age_seconds=options.pointer_seconds, clock=clock, tally=self._tally,
                 on_open=kept.keep if kept else None, on_erased=kept.forget if kept else None,
-                quick_mark=source.mark if is_quick else None,
+                quick_mark=None if watch is None else watch.mark,
             )  # fmt: skip
             if (place := beside(source)) is not None:
                 self._overlays = Overlays(

@@ -97,13 +97,14 @@ class Views:
         """Views of `store`, whose pointer is looked at when it was last seen `max_age_seconds` ago.
 
         `on_open` is told of each snapshot that becomes the stable one, `on_erased` when users were erased from them;
-        `quick_mark` is the store's `mark`, where one call is cheap enough to make at each question: while it is the
+        `quick_mark` is as good as the store's `mark`, and cheap enough to be asked at each question: while it is the
         same, nothing else is done; `failed_pointers` and `failed_opens` of `tally` count what could not be read.
         """
         self._store, self._guard, self._max_age, self._clock = store, guard, max_age_seconds, clock
         self._tally, self._on_open, self._on_erased, self._quick_mark = tally, on_open, on_erased, quick_mark
         self._view: View | None = None
         self._mark: Hashable = None
+        self._quickly: Hashable = None
         self._look_at = float("-inf")
         self._lock: Final = threading.Lock()
 
@@ -136,7 +137,7 @@ class Views:
     def _is_same(self) -> bool:
         """Whether the pointer is the one last seen; an error is left to the guarded look, which counts and logs it."""
         try:
-            return self._quick_mark is not None and self._quick_mark() == self._mark
+            return self._quick_mark is not None and self._quick_mark() == self._quickly
         except OSError:
             return False
 
@@ -150,10 +151,12 @@ class Views:
 
     def _look(self, seen: View | None) -> View:
         try:
+            quickly = None if self._quick_mark is None else self._guard.call(self._quick_mark)
             mark = self._guard.call(self._store.mark)
             if seen is None or mark != self._mark:
                 seen = self._view = self._opened(seen)
                 self._mark = mark
+            self._quickly = quickly
         except (SnapshotMissing, SnapshotCorrupt, StoreUnreachable) as error:
             if seen is None:
                 raise

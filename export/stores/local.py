@@ -3,6 +3,7 @@
 root/snapshots/<id>/    complete before it is visible
 root/pointer.json       the whole state
 root/history.jsonl      one line a move
+root/.moves             how often the pointer was moved; see `export.stores.watching`
 root/.lock              held while the pointer is swapped
 root/.publishing        held while snapshots are copied or deleted, so that a rollback never waits for a copy
 """
@@ -24,7 +25,7 @@ from export.blessing import check_blessed
 from export.durable import empty_folder, replace_bytes, sync_file, sync_folder, writing
 from export.erasing import snapshots
 from export.format.manifest import FILE_NAME, Manifest, read_manifest
-from export.stores import state
+from export.stores import state, watching
 from export.stores.base import Published
 from export.stores.mapped import MappedReader
 from export.stores.pointers import MovedStore
@@ -59,7 +60,8 @@ class FileCell:
         with locked(self.root, ".lock"):
             if self.read()[1] != token:
                 return False
-            replace_bytes(self.root / POINTER_NAME, state.encode(pointer))
+            with watching.moving(self.root):
+                replace_bytes(self.root / POINTER_NAME, state.encode(pointer))
             return True
 
     def record(self, event: Event) -> None:

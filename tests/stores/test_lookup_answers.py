@@ -55,7 +55,7 @@ def test_any_id_is_found_and_none_becomes_a_path(store: LocalStore, night: Night
     assert (made.source, made.items, made.titles) == ("personal", ["-pear", "bread"], [None, "Bread"])
     assert made.reasons == ["similar to what you buy", "similar to Jam, red"]
     assert sorted(p.name for p in store.root.iterdir()) == [
-        ".lock", ".publishing", "history.jsonl", "pointer.json", "snapshots",
+        ".lock", ".moves", ".publishing", "history.jsonl", "pointer.json", "snapshots",
     ]  # fmt: skip
 
 
