@@ -13,12 +13,12 @@ from contracts.settings import Settings
 from export import reasons
 from export.lookup import TopN
 from jobs import lake
-from jobs.evaluation import choosing
 from jobs.explaining.movement import View, moved
 from jobs.explaining.result import Change, Contribution, ItemExplanation, Movement
 from jobs.explaining.user_night import UserNight
 from jobs.paths import layout_of
 from models import ranking_features
+from models.measures import OURS
 
 _CHANGES: Final = 3
 _OWN_COLUMNS: Final = {"item_idx", "reasons", "anchors", "source_bits", "main_sources"}
@@ -31,7 +31,6 @@ class Explainer:
         """`then` is the earlier night, None where there is none; `n_features` contributions are told of an item."""
         self._settings, self._now, self._then, self._n_features = settings, now, then, n_features
         self._layout = layout_of(settings)
-        self._choices = choosing.read(self._layout, now.as_of)
         self._names = ranking_features.names(settings.candidates.sources, settings.candidates.scorers)
         self.served: TopN | None = None
         self._items: dict[int, dict[str, Any]] = {}
@@ -89,12 +88,9 @@ class Explainer:
 
     def _whose_list(self) -> list[str]:
         """Where a source's lists are published, that the ranker's rank did not count."""
-        chosen = self._choices.unearned if self._choices else []
-        return [
-            f"the list is that of source {choice.system}, which the ranker did not beat; its rank did not count"
-            for choice in chosen
-            if choice.placement == self._now.placement
-        ]
+        if self._now.system == OURS:
+            return []
+        return [f"the list is that of source {self._now.system}, which the ranker did not beat; its rank did not count"]
 
     def _reason(self, place: int | None) -> tuple[str | None, str | None, str | None]:
         row = self._now.listed

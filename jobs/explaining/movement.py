@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from models.measures import OURS
+
 Name = Callable[[int], str]
 Kind = Literal["first", "entered", "left", "stayed", "out"]
 _FEW = 3
@@ -26,6 +28,8 @@ class View:
         capped: candidates whose category had its share of the list's places without them.
         explored: items of the list that were drawn into slots that explore.
         displaced: items whose slots were given to these.
+        system: whose lists were published: `two_stage`, or a source, which is then the only one in `proposals`, and
+            whose ranks are in `ranks`.
     """
 
     listed: tuple[int, ...]
@@ -38,6 +42,12 @@ class View:
     capped: frozenset[int] = frozenset()
     explored: frozenset[int] = frozenset()
     displaced: frozenset[int] = frozenset()
+    system: str = OURS
+
+    @property
+    def whose(self) -> str:
+        """The system as a person reads it."""
+        return "the two-stage lists" if self.system == OURS else f"the lists of source {self.system}"
 
     def place(self, item: int) -> int | None:
         """Place in the list, from 1."""
@@ -68,9 +78,22 @@ def moved(item: int, then: View | None, now: View, name: Name) -> Moved:
     if then is None:
         why = "There is no earlier list of this user to compare with."
         return Moved("first", why) if item in now.listed else _out(item, now)
+    if then.system != now.system and (item in now.listed) != (item in then.listed):
+        return _other_system(item, then, now)
     if item in now.listed:
-        return _stayed(item, then, now) if item in then.listed else _entered(item, then, now, name)
-    return _left(item, then, now, name) if item in then.listed else _out(item, now)
+        made = _stayed(item, then, now) if item in then.listed else _entered(item, then, now, name)
+    else:
+        made = _left(item, then, now, name) if item in then.listed else _out(item, now)
+    return made._replace(is_by_score=made.is_by_score and then.system == now.system == OURS)
+
+
+def _other_system(item: int, then: View, now: View) -> Moved:
+    """What became of an item whose list another system makes now."""
+    kind: Kind = "entered" if item in now.listed else "left"
+    if kind == "left" and (why := _must_not_show(item, now)):
+        return Moved("left", why)
+    ranks = [f"rank {view.ranks[item]}" if item in view.ranks else "no candidate" for view in (then, now)]
+    return Moved(kind, f"Published are {now.whose} ({ranks[1]}); before it were {then.whose} ({ranks[0]}).")
 
 
 def _stayed(item: int, then: View, now: View) -> Moved:
@@ -103,10 +126,12 @@ def _rose(item: int, then: View, now: View, name: Name) -> Moved:
     if rank < before and len(gone) >= before - then.length:
         names = ", ".join(name(other) for other in gone[:_FEW])
         more = f" and {len(gone) - _FEW} more" if len(gone) > _FEW else ""
-        return Moved("entered", f"{len(gone)} items ahead of it are gone ({names}{more}): rank {before} became {rank}.")
+        ahead = f"{len(gone)} items ahead of it are" if len(gone) > 1 else "An item ahead of it is"
+        return Moved("entered", f"{ahead} gone ({names}{more}): rank {before} became {rank}.")
     if rank < before:
         past = len(then.ahead(item) - now.ahead(item) - set(gone))
-        return Moved("entered", f"Its score rose past {past} others: rank {before} became {rank}.", is_by_score=True)
+        others = f"{past} others" if past > 1 else "another"
+        return Moved("entered", f"Its score rose past {others}: rank {before} became {rank}.", is_by_score=True)
     return Moved("entered", f"It was ranked {before} and is {rank}; a stage after the ranker put it into the list.")
 
 
@@ -121,7 +146,8 @@ def _left(item: int, then: View, now: View, name: Name) -> Moved:
         return _fell(item, then, now, name)
     if item not in then.ranks:
         return Moved("left", "It had filled the list up; there are enough candidates now.")
-    return Moved("left", f"No source proposes it any more; before {_told(then, item)} did.")
+    nobody = "No source proposes it" if now.system == OURS else f"Source {now.system} does not propose it"
+    return Moved("left", f"{nobody} any more; before {_told(then, item)} did.")
 
 
 def _fell(item: int, then: View, now: View, name: Name) -> Moved:
@@ -134,14 +160,15 @@ def _fell(item: int, then: View, now: View, name: Name) -> Moved:
     new = sorted(now.ahead(item) - set(then.ranks), key=now.ranks.__getitem__)
     if before is not None and len(new) >= rank - before:
         names = ", ".join(name(other) for other in new[:_FEW])
-        return Moved("left", f"{len(new)} new candidates stand ahead of it ({names}): {was}.")
+        ahead = f"{len(new)} new candidates stand" if len(new) > 1 else "A new candidate stands"
+        return Moved("left", f"{ahead} ahead of it ({names}): {was}.")
     return Moved("left", f"Its score fell behind others': {was}.", is_by_score=True)
 
 
 def _out(item: int, now: View) -> Moved:
     why = _must_not_show(item, now)
     if why is None and item not in now.ranks:
-        why = "No source proposed it."
+        why = "No source proposed it." if now.system == OURS else f"Source {now.system} did not propose it."
     if why is not None:
         return Moved("out", why)
     rank = now.ranks[item]

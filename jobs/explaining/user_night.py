@@ -18,10 +18,12 @@ from contracts.exploration_section import EXPLORED
 from contracts.layout import Layout
 from contracts.settings import Settings
 from jobs import lake
+from jobs.evaluation import choosing
 from jobs.explaining.movement import View
 from jobs.explaining.result import Nearest, SourceScore
 from models import artifact, candidates, ranker, ranking_features
 from models.candidates import CandidateBlock
+from models.measures import OURS
 from models.ragged import Bool, Float32, rank_within
 from models.sources import registry
 from models.sources.als import Als
@@ -41,6 +43,12 @@ class UserNight:
         self._layout, self._settings = layout, settings
         self._wanted = settings.placements[placement]
         self.is_new_only = not (self._wanted.repeats and settings.shop.repeats)
+
+    @cached_property
+    def system(self) -> str:
+        """Whose lists the placement had: `two_stage`, or a source."""
+        choices = choosing.read(self._layout, self.as_of)
+        return choices.systems.get(self.placement, OURS) if choices else OURS
 
     @cached_property
     def listed(self) -> dict[str, Any] | None:
@@ -212,15 +220,20 @@ class UserNight:
         """What movements between nights are told by; None without a list. Bans are looked up for the items `of`."""
         if self.listed is None:
             return None
-        proposals = {}
-        for item in self.position:
-            by_rank = [(one.source, one.rank) for one in self.opinions(item) if one.rank is not None]
-            proposals[item] = tuple(by_rank)
+        proposals = {
+            item: tuple(
+                (one.source, one.rank)
+                for one in self.opinions(item)
+                if one.rank is not None and self.system in {OURS, one.source}
+            )
+            for item in self.position
+        }
+        by_source = {item: found[0][1] for item, found in proposals.items() if found}
         listed = tuple(self.listed["item_idx"])
         return View(
             listed=listed,
             length=self._wanted.length,
-            ranks=self.ranks,
+            ranks=self.ranks if self.system == OURS else by_source,
             proposals=proposals,
             bought=frozenset(self.block.bought.item_idx.tolist()),
             banned=frozenset(item for item in of if not self.is_allowed(item)),
@@ -228,6 +241,7 @@ class UserNight:
             capped=self._capped(listed),
             explored=self.explored,
             displaced=frozenset(self.listed.get("usual_idx") or ()) - set(listed),
+            system=self.system,
         )
 
     def sha256(self) -> dict[str, str]:

@@ -21,6 +21,8 @@ from contracts.layout import Layout
 from contracts.settings import Candidates, Placement, Ranker, Settings
 from contracts.tables import Table
 from jobs.commands.explain_screen import show_explanation
+from jobs.evaluation import choosing
+from jobs.evaluation.choosing import Choice, Choices
 from jobs.explaining.explain_user import Question, run
 from models import als, candidates, histories, item_arrays, neighbours, ranker, ranking_features
 from models.als import Factors
@@ -177,7 +179,21 @@ def test_what_entered_and_left_has_its_cause(settings: Settings) -> None:
     assert jam.movement.changes[0].change < 0
     (bread,) = made.left
     assert (bread.title, bread.movement.kind, bread.movement.place_before) == ("Bread", "left", 2)
-    assert bread.movement.why == "1 new candidates stand ahead of it (Soap): rank 2 became 3."
+    assert bread.movement.why == "A new candidate stands ahead of it (Soap): rank 2 became 3."
+
+
+def test_a_source_whose_lists_are_published_is_the_cause(settings: Settings) -> None:
+    """On the second night ALS was chosen: its ranks count, the ranker's scores do not, and the stages say so."""
+    layout = Layout(Path(settings.root))
+    path = choosing.write(layout, Choices(as_of=SECOND, placements=(Choice(placement="home", system="als"),)))
+    try:
+        made = run(settings, Question(user="ann"))
+    finally:
+        path.unlink()
+    soap, jam = made.items
+    cause = "Published are the lists of source als (rank 1); before it were the two-stage lists (no candidate)."
+    assert (soap.movement.why, jam.movement.changes) == (cause, [])
+    assert soap.stages[0] == "the list is that of source als, which the ranker did not beat; its rank did not count"
 
 
 def test_an_item_that_no_source_proposed_says_what_was_nearest(settings: Settings) -> None:

@@ -34,7 +34,7 @@ def told(item: int, then: View | None, now: View) -> Moved:
     [
         (11, ranked(1, 11, 2, 3), "entered", "It is newly proposed by own (rank 2), als (rank 7).", False),
         (5, ranked(1, 5, 2, 3, 4), "entered", "Its score rose past 3 others: rank 5 became 2.", True),
-        (4, ranked(1, 3, 4, 5), "entered", "1 items ahead of it are gone (item 2): rank 4 became 3.", False),
+        (4, ranked(1, 3, 4, 5), "entered", "An item ahead of it is gone (item 2): rank 4 became 3.", False),
         (7, ranked(1, 2, 3, listed=(1, 2, 7)), "entered", "It fills the list up: a popular item where too few", False),
         (2, ranked(1, 3, 4, 2, 5), "left", "Its score fell behind others': rank 2 became 4.", True),
         (3, ranked(11, 12, 1, 2, 3), "left", "2 new candidates stand ahead of it (item 11, item 12): rank 3", False),
@@ -91,3 +91,25 @@ def test_without_an_earlier_list_nothing_is_compared() -> None:
     """An item of a first list is neither new nor old; one that is not in it still has a reason."""
     assert told(1, None, THEN).kind == "first"
     assert told(99, None, THEN) == Moved("out", "No source proposed it.")
+
+
+def test_another_system_is_the_cause_of_what_enters_and_leaves() -> None:
+    """The ranker's list gave way to that of ALS: nothing is put down to scores, and a purchase is told all the same."""
+    als = replace(ranked(1, 2, 5), system="als")
+    entered, left, stayed = (told(item, THEN, als) for item in (5, 3, 1))
+    assert entered.why == "Published are the lists of source als (rank 3); before it were the two-stage lists (rank 5)."
+    assert (
+        left.why == "Published are the lists of source als (no candidate); before it were the two-stage lists (rank 3)."
+    )
+    assert (stayed.kind, stayed.is_by_score) == ("stayed", False)
+    bought = replace(als, bought=frozenset({3}), is_new_only=True)
+    assert told(3, THEN, bought).why.startswith("The user bought it, and")
+
+
+def test_two_nights_of_a_source_move_by_its_ranks() -> None:
+    """What it no longer proposes left for that reason, whatever other sources say, and no feature is blamed."""
+    before, now = replace(THEN, system="als"), replace(ranked(1, 5, 3), system="als")
+    assert told(2, before, now).why == "Source als does not propose it any more; before als (rank 2) did."
+    rose = told(5, before, replace(ranked(1, 5, 2, 3, 4), system="als"))
+    assert (rose.why, rose.is_by_score) == ("Its score rose past 3 others: rank 5 became 2.", False)
+    assert told(99, before, now).why == "Source als did not propose it."
