@@ -22,10 +22,6 @@ from jobs.ingest.landed import landed_days
 from jobs.paths import layout_of
 
 FEED: Final = "outcomes"
-LOG_DAYS: Final = 35
-"""Outcomes are joined with snapshots of so many days before they landed."""
-AGAIN_DAYS: Final = 7
-"""A row that landed before is looked for in so many days."""
 
 
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date, first: dt.date | None = None) -> JobReport:
@@ -50,11 +46,11 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date, first: dt.da
     kept = without_erased(raw, layout)
     n_kept = n_read if kept is None else kept.count()
     classified = rules.classify(raw if kept is None else kept, settings.ingest.max_id_bytes)
-    marked = rules.mark_duplicates(classified, _known(spark, layout, first, as_of)).persist()
+    marked = rules.mark_duplicates(classified, _known(spark, settings, first, as_of)).persist()
     try:
         counts = _counted(marked)
         _refuse_bad_input(counts, n_kept, settings, f"{folder} from {first} to {as_of}")
-        written = _write(spark, layout, marked, days)
+        written = _write(spark, settings, marked, days)
     finally:
         marked.unpersist()
     _account(n_kept, written, counts["duplicates"], layout)
@@ -78,18 +74,20 @@ def _account(n_read: int, written: dict[str, int], duplicates: int, layout: Layo
         )
 
 
-def _known(spark: SparkSession, layout: Layout, first: dt.date, last: dt.date) -> DataFrame:
+def _known(spark: SparkSession, settings: Settings, first: dt.date, last: dt.date) -> DataFrame:
+    layout = layout_of(settings)
     if not lake.exists(layout, tables.OUTCOMES):
         return storage.empty(spark, tables.OUTCOMES)
-    near = dt.timedelta(days=AGAIN_DAYS)
+    near = dt.timedelta(days=settings.outcomes.again_days)
     rows = storage.read(spark, layout, tables.OUTCOMES, first=first - near, last=last + near)
     return rows.where(~F.col("landing_date").between(F.lit(first), F.lit(last)))
 
 
-def _slots(spark: SparkSession, layout: Layout, first: dt.date, last: dt.date) -> DataFrame:
+def _slots(spark: SparkSession, settings: Settings, first: dt.date, last: dt.date) -> DataFrame:
+    layout, before = layout_of(settings), dt.timedelta(days=settings.outcomes.log_days)
     if not lake.exists(layout, tables.SLOTS):
         return storage.empty(spark, tables.SLOTS)
-    return storage.read(spark, layout, tables.SLOTS, first=first - dt.timedelta(days=LOG_DAYS), last=last)
+    return storage.read(spark, layout, tables.SLOTS, first=first - before, last=last)
 
 
 def _counted(marked: DataFrame) -> dict[str, int]:
@@ -115,10 +113,10 @@ def _refuse_bad_input(counts: dict[str, int], n_read: int, settings: Settings, w
         )
 
 
-def _write(spark: SparkSession, layout: Layout, marked: DataFrame, days: list[dt.date]) -> dict[str, int]:
+def _write(spark: SparkSession, settings: Settings, marked: DataFrame, days: list[dt.date]) -> dict[str, int]:
     accepted = marked.where(F.col("reason").isNull() & ~F.col("is_duplicate"))
-    joined = rules.with_slots(accepted, _slots(spark, layout, days[0], days[-1]))
-    rejected = marked.where(F.col("reason").isNotNull())
+    joined = rules.with_slots(accepted, _slots(spark, settings, days[0], days[-1]))
+    rejected, layout = marked.where(F.col("reason").isNotNull()), layout_of(settings)
     given = {"first": days[0], "last": days[-1]}
     return {
         "accepted": storage.replace(layout, tables.OUTCOMES, joined, **given, days=days),

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from contracts import tables
 from contracts.errors import InputInvalid
+from contracts.outcomes_section import Outcomes
 from contracts.settings import Settings
 from jobs import lake, storage
 from jobs.outcomes import ingest_outcomes
@@ -86,6 +87,21 @@ def test_every_row_is_accepted_quarantined_or_a_duplicate(spark: SparkSession, s
     later = ingest_outcomes.run(spark, shop, as_of=DAY + dt.timedelta(days=1))
     assert later.rows == {"read": 5, "accepted": 0, "quarantined": 0, "duplicates": 5}
     assert told(spark, shop) == expected
+
+
+@pytest.mark.parametrize(("log_days", "again_days", "source", "accepted"), [(1, 1, "own", 0), (0, 0, "unlogged", 1)])
+def test_the_settings_say_how_far_back_the_feed_is_joined(
+    spark: SparkSession, shop: Settings, log_days: int, again_days: int, source: str, accepted: int
+) -> None:
+    """A list of the day before is known, and a row told the day before dropped, only where a day is looked back."""
+    wanted = Settings(root=shop.root, outcomes=Outcomes(log_days=log_days, again_days=again_days))
+    row = HEADER + GOOD[: GOOD.index("\n") + 1]
+    land(wanted, row)
+    ingest_outcomes.run(spark, wanted, as_of=DAY)
+    assert [(found[0], found[4]) for found in told(spark, wanted)] == [("ann", source)]
+    land(wanted, row, DAY + dt.timedelta(days=1))
+    later = ingest_outcomes.run(spark, wanted, as_of=DAY + dt.timedelta(days=1))
+    assert (later.rows["accepted"], later.rows["duplicates"]) == (accepted, 1 - accepted)
 
 
 def test_a_day_without_the_feed_is_no_error(spark: SparkSession, shop: Settings) -> None:
