@@ -193,6 +193,7 @@ class Evaluation(Section, frozen=True):
         days: length of the window predicted.
         k: cutoff of the headline metrics.
         max_users: users evaluated, by a stable hash.
+        min_users: with fewer in the newest window the choice of what to publish looks at earlier windows too.
         min_item_buyers: the protocol counts only items that reach so many buyers by the end of the window.
         resamples: bootstrap resamples of users.
         references: naive references that a night measures; `larder backtest` measures all there are.
@@ -201,6 +202,7 @@ class Evaluation(Section, frozen=True):
     days: Positive = 28
     k: Positive = 10
     max_users: Positive = 50_000
+    min_users: Count = 500
     min_item_buyers: Count = 0
     resamples: Positive = 1000
     references: tuple[str, ...] = ("personal_then_popular", "popular", "cosine", "als_alone", "last_week")

@@ -122,7 +122,8 @@ def measure_block(
 ) -> tuple[dict[Key, Float64], dict[tuple[str, str], Int32]]:
     """Values by key, each shape (n_rows,), NaN where a user does not count; and lists by (placement, system).
 
-    The keys and their order depend on the plan alone. The lists are those of the full assortment, shape (n_rows, k).
+    The keys and their order depend on the plan alone. The lists are those of the full assortment, shape (n_rows, k);
+    those of references and single sources are filled up with popular items, as published ones are.
 
     Args:
         block: users.
@@ -137,7 +138,8 @@ def measure_block(
         truth = block.truth[placement]
         left_out = np.zeros(0, dtype=np.int64) if repeats else keys_of(block.bought.rows, block.bought.item_idx)
         alone = list(_single_sources(block, plan, left_out))
-        for system in [*_systems(block, plan, assortment, (past, references), placement, left_out), *alone]:
+        served = [one._replace(top=then_popular(one.ranking, assortment, left_out, k=plan.depth)) for one in alone]
+        for system in [*_systems(block, plan, assortment, (past, references), placement, left_out), *served]:
             key = Key(FULL, placement, system.name, "auc")
             values |= _accuracy(key, system, truth, plan)
             values[key] = metrics.auc_then_popular(system.ranking, truth, assortment, left_out)

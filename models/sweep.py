@@ -17,6 +17,10 @@ from models.rankings import Ranking, Truth
 from models.rerank import Lists
 
 MEASURES: Final = ("ndcg", "diversity", "margin")
+CHOSEN: Final = "chosen_objectives"
+ALONE: Final = "engagement_alone"
+COST: Final = f"{CHOSEN}_minus_{ALONE}"
+ORDERED: Final = "ordered_"  # before a measure of lists that the objectives ordered, without caps and exploration
 
 
 @dataclass(frozen=True, slots=True)

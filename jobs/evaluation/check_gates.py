@@ -136,7 +136,8 @@ def _quality_gates(
     rows = [row.asDict() for row in found]
     measured = Numbers(rows)
     if wanted.beat_best_source and has_holdout:
-        for choice in choosing.choose(rows, settings, as_of=as_of).placements:
+        choices = choosing.read(layout, as_of) or choosing.choose({}, settings, as_of=as_of)
+        for choice in choices.placements:
             yield _earns_its_keep(choice, manifest.placements[choice.placement].system, settings)
     for placement, floor in sorted(wanted.min_ndcg.items()):
         row = measured.row(FULL, placement, OURS, metric)

@@ -1,8 +1,9 @@
-"""Which lists a night publishes: the two-stage ones, or those of one source that they do not beat."""
+"""Which lists a night publishes: the two-stage ones, or those of a simpler source that they do not beat."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,10 +13,14 @@ from contracts.errors import ArtifactCorrupt
 from contracts.layout import Layout
 from contracts.settings import Settings
 from export.durable import replace_bytes
-from jobs.evaluation.metric_tables import Numbers
-from models.measures import FULL, MINUS, OURS, SOURCE, Row
+from models.contest import Contest
+from models.measures import OURS
 
 NOT_HELD_OUT: Final = "nothing was held out"
+SIMPLEST_FIRST: Final = (
+    "popular", "segment", "trend", "arrivals", "own",
+    "category", "content", "last_basket", "covisit", "als_long", "als",
+)  # fmt: skip
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,10 +29,12 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         placement: its name.
         system: `two_stage`, or the name of a source.
-        source: the best single source of the holdout; None where none was measured.
-        value: NDCG at k of the two-stage lists minus that of the source, mean over users.
+        source: the one published instead, else the best single source; None where none was measured.
+        value: NDCG at k of the two-stage lists minus that of the source, mean over users of all windows held out.
         low: lower end of its 95 % interval.
         high: upper end.
+        n_users: users measured, each counted once; 0 where none was.
+        n_windows: past windows held out.
         note: in words.
     """
 
@@ -37,6 +44,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    n_users: int = 0
+    n_windows: int = 0
     note: str = NOT_HELD_OUT
 
 
@@ -57,40 +66,49 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
         return [choice for choice in self.placements if choice.system != OURS]
 
 
-def choose(rows: list[Row], settings: Settings, *, as_of: dt.date) -> Choices:
-    """The choice of each placement, from the holdout's metrics; without any the two-stage lists are published.
+def choose(contests: Mapping[str, Contest], settings: Settings, *, as_of: dt.date, n_windows: int = 0) -> Choices:
+    """The choice of each placement; without a contest the two-stage lists are published.
 
-    They earn their keep where the whole 95 % interval of their paired difference to their best source is above zero.
-    With `gates.unearned = "hold"` or `gates.beat_best_source = false` they are published in any case.
+    The simplest system wins that no other beats by a whole 95 % interval above zero, so that the two-stage lists earn
+    their keep where they beat their best source. The sources are measured as they would be published: what popularity
+    proposes, what the segment buys, own items and then popular ones, and the others, each filled up with popular items.
+    With `gates.unearned = "hold"` or `gates.beat_best_source = false` the two-stage lists are published in any case.
 
     Args:
-        rows: of the table `metrics`, of one cut.
-        settings: placements, sources and gates.
+        contests: by placement, of the sources' names and the two-stage lists.
+        settings: placements and gates.
         as_of: the night.
+        n_windows: past windows that the contests are over.
     """
-    numbers = Numbers(rows)
-    return Choices(as_of=as_of, placements=tuple(_choice(numbers, name, settings) for name in settings.placements))
+    made = [_choice(contests.get(name), name, settings, n_windows) for name in settings.placements]
+    return Choices(as_of=as_of, placements=tuple(made))
 
 
-def _choice(numbers: Numbers, placement: str, settings: Settings) -> Choice:
-    metric = f"ndcg_{settings.evaluation.k}"
-    found = [(s, numbers.row(FULL, placement, MINUS + SOURCE + s, metric)) for s in settings.candidates.sources]
-    measured = [(row["value"], source, row) for source, row in found if row is not None]
-    if not measured:
+def _choice(contest: Contest | None, placement: str, settings: Settings, n_windows: int) -> Choice:
+    outcome = contest.outcome() if contest is not None else None
+    if contest is None or outcome is None:
         return Choice(placement=placement, system=OURS)
-    value, source, row = min(measured, key=lambda entry: (entry[0], entry[1]))
-    low = value if row["low"] is None else row["low"]
-    high = value if row["high"] is None else row["high"]
+    rivals = [name for name in outcome.means if name != OURS]
+    if not rivals or OURS not in outcome.means:
+        return Choice(placement=placement, system=OURS)
+    is_earned = outcome.winner == OURS
+    source = max(rivals, key=lambda name: outcome.means[name]) if is_earned else outcome.winner
+    gap = contest.difference(OURS, source)
     gates = settings.gates
-    is_replaced = gates.beat_best_source and gates.unearned == "publish_source" and low <= 0
-    note = f"{metric} of the two-stage lists minus that of source {source}, 95 % of it from {low:.4f} to {high:.4f}"
+    is_replaced = gates.beat_best_source and gates.unearned == "publish_source" and not is_earned
+    note = (
+        f"ndcg_{settings.evaluation.k} of the two-stage lists minus that of source {source}, 95 % of it from "
+        f"{gap.low:.4f} to {gap.high:.4f}, {gap.n_users} users of {n_windows} window{'s' if n_windows > 1 else ''}"
+    )
     return Choice(
         placement=placement,
         system=source if is_replaced else OURS,
         source=source,
-        value=value,
-        low=low,
-        high=high,
+        value=gap.value,
+        low=gap.low,
+        high=gap.high,
+        n_users=gap.n_users,
+        n_windows=n_windows,
         note=f"{note}; the lists of source {source} are published" if is_replaced else note,
     )
 

@@ -17,7 +17,8 @@ from contracts.settings import Settings
 from features.user_rows import with_candidates
 from jobs import lake, storage
 from jobs.artifacts import SharedFolder
-from jobs.evaluation import choosing, extreme_users, metric_tables, recall_ledger
+from jobs.evaluation import choosing, earlier_windows, extreme_users, metric_tables, objectives_cost, recall_ledger
+from jobs.evaluation.choosing import Choices
 from jobs.evaluation.fairness import fairness_rows
 from jobs.evaluation.fairness import section as fairness_section
 from jobs.evaluation.ledger_report import LedgerRow
@@ -51,33 +52,75 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     started, layout = time.perf_counter(), layout_of(settings)
     cuts = window_cuts(settings, as_of)
     if len(cuts) < 2:  # noqa: PLR2004 - one to hold out, one to learn from
-        choosing.write(layout, choosing.choose([], settings, as_of=as_of))
-        note = {"note": f"the only past window begins after {cuts[0]}; nothing is held out"}
-        return JobReport(job="evaluate_holdout", as_of=as_of, details=note, seconds=time.perf_counter() - started)
+        choosing.write(layout, choosing.choose({}, settings, as_of=as_of))
+        return _nothing_held_out(cuts[0], as_of, started)
     cut, days = cuts[0] + dt.timedelta(days=1), min(settings.evaluation.days, (as_of - cuts[0]).days)
-    measured, found, extremes = _measure(spark, settings, as_of=as_of, cut=cut, days=days)
-    rows = [*metric_rows(measured, settings), *calibration_rows(layout, cut, as_of)]
+    measured, found, extremes, costs = _measure(spark, settings, as_of=as_of, cut=cut, days=days)
+    rows = [*metric_rows(measured, settings), *calibration_rows(layout, cut, as_of), *costs]
     reached, gaps = threshold_rows(rows, settings), fairness_rows(measured, settings)
     counts = {"metrics_written": storage.replace_as_of(layout, tables.METRICS, to_frame(spark, rows), as_of)}
     for table, few in zip(FEW_ROWS, (reached, gaps, found, extremes), strict=True):
         counts[f"{table.name}_written"] = lake.replace_as_of(layout, table, few, as_of)
-    choosing.write(layout, choices := choosing.choose(rows, settings, as_of=as_of))
+    choices = _chosen(spark, settings, measured, as_of=as_of)
     return JobReport(
         job="evaluate_holdout",
         as_of=as_of,
         rows={**counts, "users_measured": max(row["n_users"] for row in rows)},
-        numbers=headlines(rows, settings) | recall_ledger.headlines(found),
+        numbers=headlines(rows, settings) | recall_ledger.headlines(found) | objectives_cost.headlines(costs),
         details={
             "cut": cut.isoformat(),
             "days": days,
             "references_left_out": measured.left_out,
             "systems": choices.systems,
+            "choices": {choice.placement: choice.note for choice in choices.placements},
             "warnings": [f"{choice.placement}: {choice.note}" for choice in choices.unearned],
             "table": _table(rows, measured, reached, gaps),
             "to_mend": recall_ledger.to_mend(found),
         },
         seconds=time.perf_counter() - started,
     )
+
+
+def _nothing_held_out(cut: dt.date, as_of: dt.date, started: float) -> JobReport:
+    note = {"note": f"the only past window begins after {cut}; nothing is held out"}
+    return JobReport(job="evaluate_holdout", as_of=as_of, details=note, seconds=time.perf_counter() - started)
+
+
+def _chosen(spark: SparkSession, settings: Settings, newest: Measured, *, as_of: dt.date) -> Choices:
+    """What each placement publishes, by all windows that the ranker held out; the file is written."""
+    layout = layout_of(settings)
+    told = artifact.about(layout.artifact("ranker", as_of)).get("held_out", [])
+    earlier = [
+        _measure_earlier(spark, settings, as_of=as_of, known=dt.date.fromisoformat(cut), position=position)
+        for position, cut in enumerate(told)
+        if position
+    ]
+    windows_measured = [newest, *(one for one in earlier if one.n_users)]
+    contests = earlier_windows.contests(windows_measured, settings)
+    made = choosing.choose(contests, settings, as_of=as_of, n_windows=len(windows_measured))
+    choosing.write(layout, made)
+    return made
+
+
+def _measure_earlier(
+    spark: SparkSession, settings: Settings, *, as_of: dt.date, known: dt.date, position: int
+) -> Measured:
+    """What the lists of an earlier window are worth, made by boosters that learnt from older ones alone."""
+    layout, settings = layout_of(settings), earlier_windows.for_choice(settings)
+    cut, days = known + dt.timedelta(days=1), min(settings.evaluation.days, (as_of - known).days)
+    truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
+    users = with_candidates_of(spark, settings, truth, costs_of(spark), known=known).persist()
+    variant = earlier_windows.variant_of(position)
+    ranked = ranked_unseen(spark, settings, users, known=known, as_of=as_of, variant=variant).persist()
+    try:
+        folder = layout.artifact(f"holdout_shelf_{position}", as_of)
+        shelf = shelve(spark, settings, ranked, as_of=known, folder=folder)
+        lists = list_frame(spark, settings, ranked, shelf, as_of=known)
+        return measure(spark, settings, cut=cut, users=users, truth=truth, lists=lists, ranked=ranked)
+    finally:
+        ranked.unpersist()
+        users.unpersist()
+        truth.unpersist()
 
 
 def _table(rows: list[Row], measured: Measured, reached: list[Row], gaps: list[Row]) -> str:
@@ -126,8 +169,8 @@ def headlines(rows: list[Row], settings: Settings) -> dict[str, float]:
 
 def _measure(
     spark: SparkSession, settings: Settings, *, as_of: dt.date, cut: dt.date, days: int
-) -> tuple[Measured, list[LedgerRow], list[Row]]:
-    """What each user's lists are worth, the recall ledger over the same, and whom the lists served best and worst."""
+) -> tuple[Measured, list[LedgerRow], list[Row], list[Row]]:
+    """What each user's lists are worth, the recall ledger, whom they served best and worst, what objectives cost."""
     layout, known = layout_of(settings), cut - dt.timedelta(days=1)
     windows.stage(spark, settings, layout, known, anew=False)
     truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
@@ -141,6 +184,7 @@ def _measure(
         frames = recall_ledger.Frames(users, truth, lists, costs)
         found = recall_ledger.count(spark, settings, measured.plan, frames, cut=cut)
         extremes = extreme_users.rows_of(measured, truth, layout)
+        objectives = _objectives(spark, settings, objectives_cost.Frames(shelf, ranked, truth), cut=cut)
     finally:
         ranked.unpersist()
         users.unpersist()
@@ -151,7 +195,16 @@ def _measure(
             where=str(layout.table(tables.INTERACTIONS)),
             todo="Ingest the days up to the date, or change evaluation.days.",
         )
-    return measured, found, extremes
+    return measured, found, extremes, objectives
+
+
+def _objectives(spark: SparkSession, settings: Settings, frames: objectives_cost.Frames, *, cut: dt.date) -> list[Row]:
+    """What the weights of each placement's objectives cost and buy, as rows of the table `metrics`."""
+    known = cut - dt.timedelta(days=1)
+    found = {
+        name: objectives_cost.points_of(spark, settings, name, frames, known=known) for name in settings.placements
+    }
+    return objectives_cost.metric_rows(found, settings.evaluation.k, cut=cut)
 
 
 def with_candidates_of(
@@ -165,9 +218,15 @@ def with_candidates_of(
 
 
 def ranked_unseen(
-    spark: SparkSession, settings: Settings, users: DataFrame, *, known: dt.date, as_of: dt.date
+    spark: SparkSession,
+    settings: Settings,
+    users: DataFrame,
+    *,
+    known: dt.date,
+    as_of: dt.date,
+    variant: str = earlier_windows.NEWEST,
 ) -> DataFrame:
-    """Rows like `ranked` by the ranker of `as_of` that never saw the window."""
+    """Rows like `ranked` by the boosters of `as_of` that never saw the window, nor any later one."""
     layout = layout_of(settings)
     folder = layout.artifact("ranker", as_of)
     if not folder.is_dir():
@@ -175,6 +234,6 @@ def ranked_unseen(
             f"There is no ranker as of {as_of}.", where=str(folder), todo=f"Run `larder train-ranker --as-of {as_of}`."
         )
     artifact.verify(folder)
-    boosters = Boosters(SharedFolder(spark, folder).open, "holdout")
+    boosters = Boosters(SharedFolder(spark, folder).open, variant)
     kitchen = kitchen_of(spark, settings, layout, known)
     return rank(users, kitchen, boosters, settings.placements, repeats=settings.shop.repeats)

@@ -7,11 +7,14 @@ from typing import Any, Final
 from contracts import tables
 from jobs.evaluation import ledger_report
 from jobs.evaluation.ledger_report import PlacementLedger
+from jobs.evaluation.metric_tables import Numbers
 from jobs.reports import plots
 from jobs.reports.blocks import Block, Cell, Figure, Section, Table, Text, count, interval, number
 from jobs.reports.facts import Night
-from models.measures import OURS, WITHIN, Row
+from models.measures import FULL, OURS, WITHIN, Row
+from models.sweep import ALONE, CHOSEN, COST, MEASURES, ORDERED
 
+MEASURED: Final = (*MEASURES, "coverage")
 MOST_SEGMENTS: Final = 8
 
 
@@ -104,20 +107,37 @@ def _reliability(night: Night, placement: str, bins: list[Row]) -> Figure:
 
 
 def objectives(night: Night) -> Section:
-    """The chosen weights and what they cost, as the last sweep found."""
+    """The chosen weights, what they cost on tonight's holdout, and what other weights would by the last sweep."""
     lead = (
         "Lists are ordered by more than engagement; here is what the chosen weights cost in quality, and what they buy."
     )
     weights = [Text(f"{name}: {_weights(night, name)}") for name in night.settings.placements]
+    blocks: list[Block] = [*weights, *_costs(night)]
     if night.sweep is None:
-        absent = Text("What they cost was not measured: `larder objectives` was not run by this night.", "quiet")
-        return Section("objectives", "Objectives", lead, [*weights, absent])
-    about = f"Measured as of {night.sweep['as_of']}, window from {night.sweep['cut']} on, protocol full catalogue."
-    blocks: list[Block] = [*weights, Text(about)]
+        return Section("objectives", "Objectives", lead, blocks)
+    about = f"Other weights, swept as of {night.sweep['as_of']}, window from {night.sweep['cut']} on, full catalogue."
+    blocks.append(Text(about))
     for name, points in night.sweep["placements"].items():
         if len(points) > 1:
             blocks += [_front(name, points, night.sweep["k"]), _points(name, points, night.sweep["k"])]
     return Section("objectives", "Objectives", lead, blocks)
+
+
+def _costs(night: Night) -> list[Block]:
+    """What the chosen weights make of the first places of each placement, beside engagement alone."""
+    numbers, k = Numbers(night.of(tables.METRICS)), night.k
+    found: list[Block] = []
+    for name in night.settings.placements:
+        cost = numbers.row(FULL, name, COST, f"{ORDERED}ndcg_{k}")
+        if cost is None:
+            continue
+        points = [
+            {key: row["value"] for key in MEASURED if (row := numbers.row(FULL, name, system, f"{ORDERED}{key}_{k}"))}
+            | {"role": role, "weights": {}, "n_users": cost["n_users"], "ndcg_minus_engagement": cost}
+            for role, system in (("chosen", CHOSEN), ("engagement alone", ALONE))
+        ]
+        found.append(_points(f"{name}, tonight's holdout", points, k))
+    return found or [Text("What they cost was not measured: nothing was held out tonight.", "quiet")]
 
 
 def _weights(night: Night, placement: str) -> str:

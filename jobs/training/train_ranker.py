@@ -16,6 +16,7 @@ from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import lake, storage
+from jobs.evaluation import earlier_windows
 from jobs.ingest.flag_users import without_flagged
 from jobs.paths import layout_of
 from jobs.session import cores
@@ -25,7 +26,6 @@ from models import examples as example_rows
 from models import ranker, ranking_features
 from models.ranker import Examples
 
-VARIANTS: Final = ("night", "holdout")
 NO_LOG: Final = "no window has logged impressions"
 _HASH_SPACE: Final = 1 << 20
 
@@ -34,7 +34,8 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     """The ranker artifact: boosters `night-<placement>` from all past windows, `holdout-<placement>` from older ones.
 
     The newest window is left out of the latter, for honest evaluation on it, and for the calibration, which is saved
-    beside them. Windows made on earlier nights are reused.
+    beside them. Where few users are in it, `holdout_1-<placement>` and so on leave earlier windows out too. Windows
+    made on earlier nights are reused.
 
     Raises:
         InputInvalid: the history is too short for one window, or nobody bought a candidate.
@@ -43,14 +44,8 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     layout = layout_of(settings)
     cuts = window_cuts(settings, as_of)
     made = windows.prepare_all(spark, settings, layout, cuts)
-    boosters, counts, logged = _boosters(spark, settings, layout, cuts, as_of)
-    facts = {
-        "as_of": as_of.isoformat(),
-        "cuts": [cut.isoformat() for cut in cuts],
-        "fingerprint": settings.fingerprint("ranker", "candidates", "als", "shop"),
-        "features": list(ranking_features.names(settings.candidates.sources, settings.candidates.scorers)),
-        **({"examination": logged} if logged else {}),
-    }
+    boosters, counts, logged, held = _boosters(spark, settings, layout, cuts, as_of)
+    facts = _facts(settings, as_of, cuts, held) | ({"examination": logged} if logged else {})
     folder = layout.artifact("ranker", as_of)
     sha256 = ranker.save(folder, boosters, about=facts)
     bins: list[Row] = []
@@ -64,9 +59,26 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
         as_of=as_of,
         rows={"windows": len(cuts), "windows_made": len(made), **counts},
         numbers=_examined(logged),
-        details={"sha256": sha256, "cuts": facts["cuts"], "feature_gain": gains, "examination": logged or NO_LOG},
+        details={
+            "sha256": sha256,
+            "cuts": facts["cuts"],
+            "held_out": facts["held_out"],
+            "feature_gain": gains,
+            "examination": logged or NO_LOG,
+        },
         seconds=time.perf_counter() - started,
     )
+
+
+def _facts(settings: Settings, as_of: dt.date, cuts: list[dt.date], held: list[dt.date]) -> dict[str, Any]:
+    """What the artifact says of itself."""
+    return {
+        "as_of": as_of.isoformat(),
+        "cuts": [cut.isoformat() for cut in cuts],
+        "held_out": [cut.isoformat() for cut in held],
+        "fingerprint": settings.fingerprint("ranker", "candidates", "als", "shop"),
+        "features": list(ranking_features.names(settings.candidates.sources, settings.candidates.scorers)),
+    }
 
 
 def window_cuts(settings: Settings, as_of: dt.date) -> list[dt.date]:
@@ -90,23 +102,22 @@ def window_cuts(settings: Settings, as_of: dt.date) -> list[dt.date]:
 
 def _boosters(
     spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date], as_of: dt.date
-) -> tuple[dict[str, str], dict[str, int], dict[str, Any]]:
-    """The text of each booster, the rows that each learnt from, and what the night's learnt of each logged window."""
+) -> tuple[dict[str, str], dict[str, int], dict[str, Any], list[dt.date]]:
+    """Each booster's text, the rows it learnt from, what was learnt of each logged window, and the windows held out."""
     boosters: dict[str, str] = {}
     counts: dict[str, int] = {}
-    logged: dict[str, Any] = {}
-    of_log: dict[str, int] = {}
-    for variant, chosen in (("night", cuts), ("holdout", cuts[1:])):
-        if not chosen:
-            continue
-        table = _load(spark, settings, layout, chosen, as_of)
-        if variant == "night":
-            of_log, logged = impressions.told_of(layout, table, chosen)
+    table = _load(spark, settings, layout, cuts, as_of)
+    of_log, logged = impressions.told_of(layout, table, cuts)
+    held = earlier_windows.held_out(table, cuts, settings)
+    older = [(earlier_windows.variant_of(at), cuts[cuts.index(cut) + 1 :]) for at, cut in enumerate(held)]
+    for variant, chosen in (("night", cuts), *older):
+        if variant != "night":
+            table = _load(spark, settings, layout, chosen, as_of)
         for placement, wanted in settings.placements.items():
             examples = _examples(table, repeats=wanted.repeats and settings.shop.repeats)
             boosters[f"{variant}-{placement}"] = _fit(examples, settings, placement)
             counts[f"{variant}_{placement}_examples"] = len(examples.labels)
-    return boosters, counts | of_log, logged
+    return boosters, counts | of_log, logged, held
 
 
 def _examined(logged: dict[str, Any]) -> dict[str, float]:

@@ -22,7 +22,7 @@ from jobs.commands.status_screen import show_status
 from jobs.evaluation import choosing, read_back
 from jobs.publishing.stage_snapshot import staged
 from jobs.status import status
-from models.measures import FULL, Key
+from models.contest import Contest
 
 AS_OF = dt.date(2026, 3, 1)
 USERS = {0: "zoe", 1: "ann", 2: "bob", 3: "new"}
@@ -136,13 +136,15 @@ def test_the_status_says_whose_lists_are_served(shop: tuple[Settings, Layout]) -
     _publish(settings, layout, is_served=True)
     now = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
     assert status(settings, now=now).unearned == []
-    key = Key(FULL, "discover", "two_stage_minus_source_popular", "ndcg_10")._asdict()
-    rows = [{**key, "value": -0.02, "low": -0.03, "high": -0.01, "n_users": 40}]
-    choosing.write(layout, choosing.choose(rows, settings, as_of=AS_OF))
+    values = np.tile([0.3, 0.28], (40, 1))
+    values[0, 1] = 0.27
+    users = np.arange(40, dtype=np.int32)
+    contest = Contest(("popular", "two_stage"), [(users, values)], resamples=100, seed=1)
+    choosing.write(layout, choosing.choose({"discover": contest}, settings, as_of=AS_OF, n_windows=1))
     found = status(settings, now=now)
     (told,) = found.unearned
     assert told.startswith(
-        "discover: ndcg_10 of the two-stage lists minus that of source popular, 95 % of it from -0.03"
+        "discover: ndcg_10 of the two-stage lists minus that of source popular, 95 % of it from -0.02"
     )
     assert told.endswith("; the lists of source popular are published")
     screen = StringIO()

@@ -118,6 +118,14 @@ def _metrics() -> list[dict[str, Any]]:
             metric(placement, "two_stage", "recall_10", 0.3, segment="items:head"),
             metric(placement, "two_stage", "recall_10", 0.08, segment="items:tail"),
         ]
+    for system, ndcg, diversity in (("chosen_objectives", 0.3391, 0.62), ("engagement_alone", 0.3425, 0.52)):
+        rows += [
+            metric("home", system, "ordered_ndcg_10", ndcg, low=None, high=None),
+            metric("home", system, "ordered_diversity_10", diversity, low=None, high=None),
+            metric("home", system, "ordered_coverage_10", 0.5, low=None, high=None),
+        ]
+    cost = {"low": -0.005, "high": -0.002}
+    rows.append(metric("home", "chosen_objectives_minus_engagement_alone", "ordered_ndcg_10", -0.0034, **cost))
     return rows
 
 

@@ -10,11 +10,12 @@ import pytest
 
 from contracts.errors import ArtifactCorrupt
 from contracts.layout import Layout
+from contracts.sections import SOURCE_NAMES
 from contracts.settings import Candidates, Gates, Placement, Settings
 from jobs.evaluation import choosing
-from jobs.evaluation.measure import means, with_differences
+from models.contest import Contest
 from models.histories import empty_pairs
-from models.measures import FULL, Block, Key, Plan, Row, measure_block
+from models.measures import FULL, Block, Key, Plan, measure_block
 from models.rankings import Ranking, assortment_of, truth_of
 
 AS_OF = dt.date(2026, 3, 1)
@@ -28,41 +29,50 @@ def _settings(**gates: Any) -> Settings:
     )
 
 
-def _row(source: str, value: float, low: float, high: float) -> Row:
-    key = Key(FULL, "home", f"two_stage_minus_source_{source}", "ndcg_10")
-    return {**key._asdict(), "value": value, "low": low, "high": high, "n_users": 100}
+def _contests(popular: float, als: float, ours: float, *, spread: float = 0.01) -> dict[str, Contest]:
+    """Two hundred users whose NDCG is about the given means."""
+    values = np.array([popular, als, ours]) + np.random.default_rng(3).normal(0, spread, (200, 3))
+    users = np.arange(200, dtype=np.int32)
+    return {"home": Contest(("popular", "als", "two_stage"), [(users, values)], resamples=200, seed=1)}
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "gates", "system"),
+    ("means", "gates", "system", "source"),
     [
-        (0.001, 0.03, {}, "two_stage"),
-        (0.0, 0.03, {}, "popular"),
-        (-0.03, -0.01, {}, "popular"),
-        (-0.03, -0.01, {"unearned": "hold"}, "two_stage"),
-        (-0.03, -0.01, {"beat_best_source": False}, "two_stage"),
+        ((0.1, 0.2, 0.3), {}, "two_stage", "als"),
+        ((0.1, 0.3, 0.3), {}, "als", "als"),
+        ((0.3, 0.2, 0.1), {}, "popular", "popular"),
+        ((0.3, 0.3, 0.3), {}, "popular", "popular"),
+        ((0.3, 0.2, 0.1), {"unearned": "hold"}, "two_stage", "popular"),
+        ((0.3, 0.2, 0.1), {"beat_best_source": False}, "two_stage", "popular"),
     ],
 )
 def test_lists_earn_their_keep_by_the_whole_interval(
-    low: float, high: float, gates: dict[str, Any], system: str
+    means: tuple[float, float, float], gates: dict[str, Any], system: str, source: str
 ) -> None:
-    """The source nearest to the lists takes their place unless all of the interval is above zero."""
-    rows = [_row("als", 0.2, 0.1, 0.3), _row("popular", (low + high) / 2, low, high)]
-    (choice,) = choosing.choose(rows, _settings(**gates), as_of=AS_OF).placements
-    assert (choice.system, choice.source, choice.low, choice.high) == (system, "popular", low, high)
-    assert ("the lists of source popular are published" in choice.note) == (system == "popular")
+    """The simplest source that none beats takes their place, unless they beat the best source."""
+    (choice,) = choosing.choose(_contests(*means), _settings(**gates), as_of=AS_OF, n_windows=2).placements
+    assert (choice.system, choice.source, choice.n_users, choice.n_windows) == (system, source, 200, 2)
+    assert choice.value == pytest.approx(means[2] - means[("popular", "als").index(source)], abs=0.003)
+    assert (f"the lists of source {source} are published" in choice.note) == (system == source)
+    assert "200 users of 2 windows" in choice.note
+
+
+def test_every_source_has_its_place_in_the_order_of_simplicity() -> None:
+    """A source that is added is put there."""
+    assert sorted(choosing.SIMPLEST_FIRST) == sorted(SOURCE_NAMES)
 
 
 def test_without_a_holdout_the_two_stage_lists_are_published() -> None:
     """Nothing was measured, nothing is replaced, and the note says why."""
-    (choice,) = choosing.choose([], _settings(), as_of=AS_OF).placements
+    (choice,) = choosing.choose({}, _settings(), as_of=AS_OF).placements
     assert (choice.system, choice.source, choice.note) == ("two_stage", None, "nothing was held out")
 
 
 def test_choices_are_read_as_they_were_written(tmp_path: Path) -> None:
     """A file a night; a damaged one is told, one that is not there is None."""
     layout = Layout(tmp_path)
-    made = choosing.choose([_row("popular", -0.1, -0.2, -0.01)], _settings(), as_of=AS_OF)
+    made = choosing.choose(_contests(0.3, 0.2, 0.1), _settings(), as_of=AS_OF)
     path = choosing.write(layout, made)
     assert choosing.read(layout, AS_OF) == made
     assert choosing.read(layout, AS_OF - dt.timedelta(days=1)) is None
@@ -97,8 +107,11 @@ def _choice_of(block: Block) -> choosing.Choice:
     plan = Plan((("home", True),), SOURCES, LENGTH)
     assortment = assortment_of(np.arange(N_ITEMS)[::-1], np.ones(N_ITEMS, dtype=bool))
     values, _ = measure_block(block, plan, assortment, {})
-    keys, numbers = with_differences(list(values), np.stack(list(values.values()), axis=1), f"ndcg_{LENGTH}")
-    return choosing.choose(means(keys, numbers, resamples=200, seed=1), _settings(), as_of=AS_OF).placements[0]
+    systems = {"popular": "source_popular", "als": "source_als", "two_stage": "two_stage"}
+    columns = [values[Key(FULL, "home", name, f"ndcg_{LENGTH}")] for name in systems.values()]
+    parts = [(np.arange(N_USERS, dtype=np.int32), np.stack(columns, axis=1))]
+    contest = Contest(tuple(systems), parts, resamples=200, seed=1)
+    return choosing.choose({"home": contest}, _settings(), as_of=AS_OF, n_windows=1).placements[0]
 
 
 def test_where_only_popularity_has_signal_the_popular_lists_are_published() -> None:

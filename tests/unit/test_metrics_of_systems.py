@@ -58,17 +58,17 @@ VALUES, LISTS = measure_block(_block(), PLAN, ASSORTMENT, REFERENCES)
         ("home", "personal_then_popular", [[3, 0], [0, 1]]),
         ("home", "popular", [[0, 1], [0, 1]]),
         ("home", "last_week", [[4, 2], [0, 1]]),
-        ("home", "source_own", [[3, -1], [0, -1]]),
-        ("home", "source_als", [[1, 4], [2, -1]]),
-        ("home", "source_popular", [[4, 1], [2, -1]]),
+        ("home", "source_own", [[3, 0], [0, 1]]),
+        ("home", "source_als", [[1, 4], [2, 0]]),
+        ("home", "source_popular", [[4, 1], [2, 0]]),
         ("discover", "personal_then_popular", [[0, 1], [1, 2]]),
         ("discover", "popular", [[0, 1], [1, 2]]),
         ("discover", "last_week", [[1, 3], [1, 2]]),
-        ("discover", "source_own", [[-1, -1], [-1, -1]]),
+        ("discover", "source_own", [[0, 1], [1, 2]]),
     ],
 )
 def test_every_system_lists_what_its_rule_says(placement: str, system: str, expected: list[list[int]]) -> None:
-    """Lists of two for each system; without repeats nothing bought is in one."""
+    """Lists of two for each system, popular items where it has fewer; without repeats nothing bought is in one."""
     assert LISTS[placement, system].tolist() == expected
 
 
