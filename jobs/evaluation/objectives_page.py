@@ -47,7 +47,12 @@ def page(shop: str, facts: dict[str, Any], found: dict[str, list[dict[str, Any]]
         _ABOUT.format(**facts),
     ]
     for name, points in found.items():
-        parts += [f"<h2>{html.escape(name)}</h2>", f"<p>{_cost(points)}</p>", _plot(points), _table(points)]
+        parts += [
+            f"<h2>{html.escape(name)}</h2>",
+            f"<p>{_cost(points)}</p>",
+            _plot(points, facts["k"]),
+            _table(points, facts["k"]),
+        ]
     return "\n".join(parts) + "\n</html>\n"
 
 
@@ -61,18 +66,18 @@ def _cost(points: list[dict[str, Any]]) -> str:
     )
 
 
-def _plot(points: list[dict[str, Any]]) -> str:
+def _plot(points: list[dict[str, Any]], k: int) -> str:
     """The figure as inline SVG, the same bytes every time."""
     import matplotlib as mpl
 
     with mpl.rc_context({"svg.hashsalt": "objectives", "svg.fonttype": "none", "font.size": 10}):
         target = io.StringIO()
-        _figure(points).savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+        _figure(points, k).savefig(target, format="svg", metadata={"Date": None, "Creator": None})
     return target.getvalue()[target.getvalue().index("<svg") :]
 
 
-def _figure(points: list[dict[str, Any]]) -> Figure:
-    """Diversity over NDCG, coloured by coverage."""
+def _figure(points: list[dict[str, Any]], k: int) -> Figure:
+    """Diversity over NDCG at `k`, coloured by coverage."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.6, 4.6), layout="constrained")
@@ -94,7 +99,7 @@ def _figure(points: list[dict[str, Any]]) -> Figure:
         axes.annotate(
             text, (x[at], y[at]), xytext=offset, textcoords="offset points", color=colour, weight="bold", ha="right"
         )
-    axes.set_xlabel("NDCG at K")
+    axes.set_xlabel(f"nDCG@{k}")
     axes.set_ylabel("diversity of a list")
     axes.margins(0.08)
     return figure
@@ -109,17 +114,19 @@ def _front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return kept
 
 
-def _table(points: list[dict[str, Any]]) -> str:
+def _table(points: list[dict[str, Any]], k: int) -> str:
     """The chosen weights, engagement alone, and what no other beats, best NDCG first."""
     rest = sorted((point for point in points[2:] if point["is_unbeaten"]), key=lambda point: -point["ndcg"])
+    has_margin = points[0]["margin"] is not None
     rows = []
     for point in [*points[:2], *rest[:12]]:
         weights = ", ".join(f"{name} {share:.2f}" for name, share in point["weights"].items() if share)
-        margin = "-" if point["margin"] is None else f"{point['margin']:.3f}"
+        margin = f"<td>{point['margin']:.3f}</td>" if has_margin else ""
         name = f"<b>{point['role']}</b>: " if point["role"] != "grid" else ""
         rows.append(
             f"<tr><td>{name}{weights}</td><td>{point['ndcg']:.4f}</td><td>{point['diversity']:.3f}</td>"
-            f"<td>{point['coverage']:.3f}</td><td>{margin}</td></tr>"
+            f"<td>{point['coverage']:.3f}</td>{margin}</tr>"
         )
-    head = "<tr><th>weights</th><th>NDCG</th><th>diversity</th><th>coverage</th><th>margin</th></tr>"
+    margin = "<th>margin</th>" if has_margin else ""
+    head = f"<tr><th>weights</th><th>nDCG@{k}</th><th>diversity</th><th>coverage</th>{margin}</tr>"
     return f"<table>{head}{''.join(rows)}</table>"

@@ -117,7 +117,7 @@ def _person(night: Night, row: Row) -> Person:
 
 def _shown(night: Night, item: int, *, is_hit: bool) -> Shown:
     item_id, title = night.titles.get(item, ("", ""))
-    return Shown(item_id, title or item_id or f"item {item}, not in the catalogue", is_hit)
+    return Shown(item_id if title else "", title or item_id or f"item {item}, not in the catalogue", is_hit)
 
 
 def flagged(night: Night) -> Section:

@@ -75,6 +75,9 @@ def _full(numbers: Numbers, night: Night, placement: str) -> Table:
                f"novelty_{k}"]  # fmt: skip
     rows = []
     for system, name in _systems(night.settings):
+        ceiling = numbers.row(FULL, placement, system, "recall_ceiling")
+        if ceiling is not None and not ceiling["value"]:
+            continue  # a source that found nothing: its list would be the popular one
         if numbers.row(FULL, placement, system, f"ndcg_{k}") is not None:
             first, n, *_ = told = _line(numbers, FULL, placement, system, name, [f"ndcg_{k}", *metrics])
             rows.append((first, n, told[2], *_gain(numbers, placement, system, k), *told[3:]))

@@ -163,15 +163,16 @@ def _front(name: str, points: list[dict[str, Any]], k: int) -> Figure:
 
 def _points(name: str, points: list[dict[str, Any]], k: int) -> Table:
     cost = points[0]["ndcg_minus_engagement"]
+    bought = ["diversity", "coverage", *(["margin"] if points[0].get("margin") is not None else [])]
     rows = []
     for point in points[:2]:
         gain = Cell("")
         if point is points[0]:
             gain = Cell(f"{cost['value']:+.4f}", small=interval(cost["low"], cost["high"], "+.4f"))
         told = ", ".join(f"{key} {share:.2f}" for key, share in point["weights"].items() if share)
-        numbers = [number(point.get(key), ".3f") for key in ("diversity", "coverage", "margin")]
+        numbers = [number(point.get(key), ".3f") for key in bought]
         rows.append((Cell(point["role"], small=told), Cell(f"{point['ndcg']:.4f}"), gain, *numbers))
-    header = ("weights", f"nDCG@{k}", "minus engagement alone, paired", "diversity", "coverage", "margin")
+    header = ("weights", f"nDCG@{k}", "minus engagement alone, paired", *bought)
     return Table(f"{name}: the chosen weights, {points[0]['n_users']:,} users", header, rows)
 
 

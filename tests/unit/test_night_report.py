@@ -127,8 +127,8 @@ def test_changes_rules_outcomes_and_objectives_are_told(whole: tuple[str, Page])
         "0.310",
     ]  # fmt: skip
     assert rows(page, "home, tonight's holdout: the chosen weights, 1,205 users")[1:] == [
-        ["chosen", "0.3391", "-0.0034[-0.0050, -0.0020]", "0.620", "0.500", "\u2013"],
-        ["engagement alone", "0.3425", "", "0.520", "0.500", "\u2013"],
+        ["chosen", "0.3391", "-0.0034[-0.0050, -0.0020]", "0.620", "0.500"],
+        ["engagement alone", "0.3425", "", "0.520", "0.500"],
     ]
     assert "2 users are flagged. By limit: max_catalogue_share: 1, max_events_per_day: 2." in page.text
 
@@ -148,7 +148,8 @@ def test_the_best_and_the_worst_have_titles(whole: tuple[str, Page]) -> None:
     assert f"Listed {SCRIPT} i1 ✓ bought PLAIN LAMP i0 {ARABIC} i2 ✓ bought" in page.text
     assert "and 48 more" in page.text
     assert "item 100, not in the catalogue" in page.text
-    assert f"Bought in the window PLAIN LAMP i0 {'i5'} i5" in page.text
+    assert "Bought in the window PLAIN LAMP i0 i5 " in page.text
+    assert "i5 i5" not in page.text
 
 
 def test_hostile_titles_are_text(whole: tuple[str, Page]) -> None:
