@@ -59,7 +59,7 @@ def run(settings: Settings, *, as_of: dt.date) -> JobReport:
 
 
 def _check_none_erased(layout: Layout, directory: Path, as_of: dt.date) -> None:
-    """Passes where nobody in the staged snapshot was erased: about 3 us a user, nothing where nobody ever was.
+    """Passes where nobody in the staged snapshot was erased: about 4 us a user, nothing where nobody ever was.
 
     Who is erased after this look is taken out of the staged snapshot and out of the store, or the publish is refused
     there. So no complete snapshot has a user whose erasure has ended.
