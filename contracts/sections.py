@@ -153,6 +153,8 @@ class Ranker(Section, frozen=True):
 
     Attributes:
         windows: past windows trained on.
+        few_users: a shop of fewer known users learns from `few_users_windows`, as far as its history goes.
+        few_users_windows: past windows of such a shop.
         window_days: length of the window that follows each cut.
         stride_days: days between two cuts.
         windows_at_once: windows made side by side; each needs the memory of a factorization on the driver.
@@ -167,6 +169,8 @@ class Ranker(Section, frozen=True):
     """
 
     windows: Positive = 4
+    few_users: Count = 1_000
+    few_users_windows: Positive = 12
     window_days: Positive = 28
     stride_days: Positive = 28
     windows_at_once: Positive = 2

@@ -89,7 +89,7 @@ def window_cuts(settings: Settings, as_of: dt.date) -> list[dt.date]:
     """
     layout = layout_of(settings)
     first = windows.first_day(layout)
-    cuts = windows.window_cuts(settings, as_of, first)
+    cuts = windows.window_cuts(windows.for_users(settings, layout, as_of), as_of, first)
     if not cuts:
         needed = windows.MIN_HISTORY_DAYS + settings.ranker.window_days + 1
         raise InputInvalid(

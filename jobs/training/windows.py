@@ -9,6 +9,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
+import msgspec
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -54,6 +55,21 @@ def window_cuts(settings: Settings, as_of: dt.date, first_day: dt.date) -> list[
     usable = sorted({cut for cut in cuts if cut >= earliest}, reverse=True)
     latest = as_of - dt.timedelta(days=wanted.window_days)
     return usable or ([latest] if latest >= earliest else [])
+
+
+def for_users(settings: Settings, layout: Layout, as_of: dt.date) -> Settings:
+    """The settings with as many windows as a shop of so many users learns from.
+
+    A window of few users teaches little, and tells little of what was learnt; the history has more of them.
+    """
+    wanted = settings.ranker
+    if not wanted.few_users or as_of not in lake.dates(layout, tables.HISTORIES):
+        return settings
+    n_users = sum(batch.num_rows for batch in lake.batches(layout, tables.HISTORIES, as_of, ("user_idx",)))
+    if n_users >= wanted.few_users:
+        return settings
+    more = msgspec.structs.replace(wanted, windows=max(wanted.windows, wanted.few_users_windows))
+    return msgspec.structs.replace(settings, ranker=more)
 
 
 def first_day(layout: Layout) -> dt.date:

@@ -1,9 +1,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from contracts import tables
+from contracts.layout import Layout
 from contracts.settings import Ranker, Settings
-from jobs.training.windows import window_cuts
+from jobs.training.windows import for_users, window_cuts
 
 AS_OF = dt.date(2026, 11, 24)  # a Tuesday; the grid of seven days since 1970-01-01 lies on Thursdays
 LONG_AGO = dt.date(2020, 1, 1)
@@ -39,3 +46,19 @@ def test_every_cut_has_28_days_behind_it() -> None:
     assert cuts(dt.date(2026, 8, 28)) == ["2026-10-22"]
     assert cuts(dt.date(2026, 9, 30)) == []
     assert cuts(dt.date.max - dt.timedelta(days=28)) == []
+
+
+@pytest.mark.parametrize(("n_users", "ranker", "n_windows"), [
+    (99, {}, 12), (100, {}, 3), (99, {"few_users_windows": 2}, 3), (99, {"few_users": 0}, 3),
+])  # fmt: skip
+def test_a_shop_of_few_users_learns_from_more_windows(
+    tmp_path: Path, n_users: int, ranker: dict[str, int], n_windows: int
+) -> None:
+    """Below the limit of known users as of the date; never from fewer windows, and never without a history."""
+    settings = Settings(root=str(tmp_path), ranker=Ranker(**({"windows": 3, "few_users": 100} | ranker)))  # type: ignore[arg-type]
+    layout = Layout(tmp_path)
+    assert for_users(settings, layout, AS_OF) == settings
+    users = pa.table({"as_of": pa.array([AS_OF] * n_users), "user_idx": pa.array(range(n_users), pa.int32())})
+    write_deltalake(str(layout.table(tables.HISTORIES)), users, partition_by=["as_of"])
+    assert for_users(settings, layout, AS_OF).ranker.windows == n_windows
+    assert for_users(settings, layout, AS_OF - dt.timedelta(days=1)) == settings
