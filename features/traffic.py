@@ -49,12 +49,16 @@ def user_traffic(interactions: DataFrame, histories: DataFrame, *, n_items: int)
     )
 
 
-def events_limit(traffic: DataFrame, limits: Traffic) -> float | None:
-    """Events that a user may have by the quantile and its factor; None where too few users had any."""
+def users_and_limit(traffic: DataFrame, limits: Traffic) -> tuple[int, float | None]:
+    """How many users had an event, and the events that one may have by the quantile and its factor.
+
+    The latter is None where too few users had any.
+    """
     found = traffic.agg(F.count("*").alias("n"), F.percentile("n_events", F.lit(limits.quantile)).alias("q")).first()
-    if found is None or found["n"] < limits.quantile_from_users:
-        return None
-    return float(found["q"]) * limits.quantile_factor
+    n_users = int(found["n"]) if found is not None else 0
+    if found is None or n_users < limits.quantile_from_users:
+        return n_users, None
+    return n_users, float(found["q"]) * limits.quantile_factor
 
 
 def beyond(traffic: DataFrame, limits: Traffic, allowed_events: float | None) -> DataFrame:
@@ -63,7 +67,7 @@ def beyond(traffic: DataFrame, limits: Traffic, allowed_events: float | None) ->
     Args:
         traffic: the result of `user_traffic`.
         limits: of the settings.
-        allowed_events: the result of `events_limit`.
+        allowed_events: the limit of `users_and_limit`.
     """
     has_many = F.col("n_items") >= limits.catalogue_from_items
     rules: dict[str, Column] = {

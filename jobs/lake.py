@@ -169,10 +169,12 @@ def rows(layout: Layout, table: Table, as_of: dt.date) -> list[dict[str, Any]]:
 def batches_between(
     layout: Layout, table: Table, first: dt.date, last: dt.date, columns: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of some dates of a table kept in one folder a date, in blocks; none where there are none."""
-    found = files(layout, table, first=first, last=last)
+    """The rows of some dates, in blocks; none where there are none."""
+    found, day = files(layout, table, first=first, last=last), pads.field(table.partition[0])
+    inside = (day >= pa.scalar(first)) & (day <= pa.scalar(last)) if table.is_ranged else None
     if found:
-        yield from pads.dataset([file.path for file in found], format="parquet").to_batches(columns=list(columns))
+        rows = pads.dataset([file.path for file in found], format="parquet")
+        yield from rows.to_batches(columns=list(columns), filter=inside)
 
 
 def replace_as_of(layout: Layout, table: Table, rows: Sequence[dict[str, Any]], as_of: dt.date) -> int:

@@ -74,6 +74,7 @@ def _conf(settings: Settings) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(wanted.shuffle_partitions or 2 * cores()),
         "spark.sql.adaptive.coalescePartitions.enabled": "false",
+        "spark.sql.maxConcurrentOutputFileWriters": "16",  # else a write sorts all rows by their one date
         "spark.sql.inMemoryColumnarStorage.compressed": "false",
         "spark.sql.parquet.inferTimestampNTZ.enabled": "false",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",

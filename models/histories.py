@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -70,6 +71,10 @@ class DayRows:
     quantities: np.ndarray
     amounts: np.ndarray
 
+    def take(self, keep: np.ndarray) -> DayRows:
+        """The rows selected by a mask or by positions."""
+        return DayRows(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
+
 
 def empty_pairs() -> Pairs:
     """No pairs."""
@@ -90,6 +95,23 @@ def fold(users: Users, pairs: Pairs, news: DayRows, *, base_day: int, as_of_day:
     ordinals, grown = _number_baskets(users, news)
     merged = _merge(_aged(pairs, users, grown, as_of_day - base_day), _from_news(news, ordinals, grown, as_of_day))
     return grown, merged
+
+
+def by_then(rows: DayRows, as_of_day: int) -> tuple[Int64, Users, Pairs]:
+    """The state as of `as_of_day` of users of whom nothing was known: that of their rows by then, and of no later one.
+
+    Args:
+        rows: interactions in any order; those after `as_of_day` are ignored.
+        as_of_day: days since 1970-01-01.
+
+    Returns:
+        The `rows.rows` of the users with an interaction by then, ascending, and their state, row i that of the i-th.
+    """
+    known = rows.take(rows.days <= as_of_day)
+    present, positions = np.unique(known.rows, return_inverse=True)
+    nobody = Users(*(np.full(len(present), value, dtype=np.int32) for value in (0, NEVER, NEVER)))
+    own = replace(known, rows=positions.astype(np.int64))
+    return present, *fold(nobody, empty_pairs(), own, base_day=0, as_of_day=as_of_day)
 
 
 def _number_baskets(users: Users, news: DayRows) -> tuple[Int64, Users]:
@@ -179,17 +201,25 @@ def _dtype(name: str) -> type[np.generic]:
     return np.float32 if name in floats else np.int32
 
 
+_DAY_COLUMNS: Final = tuple(f.name for f in fields(DayRows) if f.name != "rows")
 PAIR_COLUMNS: Final = tuple(f.name for f in fields(Pairs) if f.name != "rows")
 
 
-def pairs_of(batch: pa.RecordBatch) -> Pairs:
-    """The pairs of a batch of `histories` rows; null lists are users without a base."""
-    columns = {}
-    rows = np.zeros(0, dtype=np.int64)
-    for name in PAIR_COLUMNS:
-        offsets, values = lists(batch.column(name))
-        columns[name] = values.astype(_dtype(name), copy=False)
-        rows = rows_of(offsets)
+def pairs_of(batch: pa.RecordBatch, only: Sequence[str] = PAIR_COLUMNS) -> Pairs:
+    """The pairs of a batch of `histories` rows; null lists are users without a base.
+
+    Args:
+        batch: with the columns `only`, `item_idx` one of them.
+        only: the fields that are read; others hold zeros.
+    """
+    offsets, _ = lists(batch.column("item_idx"))
+    rows = rows_of(offsets)
+    columns = {
+        name: lists(batch.column(name))[1].astype(_dtype(name), copy=False)
+        if name in only
+        else np.zeros(len(rows), dtype=_dtype(name))
+        for name in PAIR_COLUMNS
+    }
     return Pairs(rows=rows, **columns)
 
 
@@ -214,6 +244,17 @@ def day_rows_of(batch: pa.RecordBatch) -> DayRows:
         quantities=lists(batch.column("news_quantities"))[1],
         amounts=lists(batch.column("news_amounts"))[1],
     )
+
+
+def in_order(batch: pa.RecordBatch) -> tuple[Int32, DayRows]:
+    """The users of a batch of one row an interaction, ascending, and its rows in the order of user, day and item.
+
+    `rows` of the latter are positions in the former. Sums over a user then do not depend on how the rows came.
+    """
+    columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in ("user_idx", *_DAY_COLUMNS)}
+    users, positions = np.unique(columns.pop("user_idx"), return_inverse=True)
+    rows = DayRows(rows=positions.astype(np.int64), **columns)
+    return users, rows.take(np.lexsort((rows.item_idx, rows.days, rows.rows)))
 
 
 def to_columns(users: Users, pairs: Pairs) -> dict[str, pa.Array]:

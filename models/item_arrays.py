@@ -44,7 +44,7 @@ def save(folder: Path, table: pa.Table, *, about: dict[str, object]) -> str:
 
     Args:
         folder: where it goes.
-        table: `item_idx` 0..n-1 in any order, the NUMBERS, the CODES as text, `is_recommendable`, `title`.
+        table: `item_idx` 0..n-1 in any order, the NUMBERS, the CODES as text, `is_recommendable`.
         about: facts for the manifest.
     """
     ordered = table.sort_by("item_idx")

@@ -12,6 +12,7 @@ from models.histories import Pairs
 WINDOWS_DAYS: Final = {"buyers_7": 7, "buyers_14": 14, "buyers_28": 28, "buyers_84": 84}
 FIRST_DAYS: Final = {"first_buyers_7": 7, "first_buyers_28": 28}
 NAMES: Final = ("buyers", *WINDOWS_DAYS, *FIRST_DAYS, "repeaters", "gaps", "span_days", "first_day")
+PAIR_COLUMNS: Final = ("item_idx", "baskets", "quantities", "first_days", "last_days")
 _NO_DAY: Final = np.iinfo(np.int64).max
 
 
@@ -23,7 +24,7 @@ class Totals:
         self._sums = {name: np.zeros(0, dtype=np.int64) for name in NAMES}
 
     def add(self, pairs: Pairs, *, today: int) -> None:
-        """Adds a block of pairs that are known as of day `today` (days since 1970-01-01)."""
+        """Adds a block of pairs, of which PAIR_COLUMNS are read, known as of day `today` (days since 1970-01-01)."""
         bought = pairs.take(pairs.is_bought)
         self._grow(int(bought.item_idx.max(initial=-1)) + 1)
         size = len(self._sums["buyers"])

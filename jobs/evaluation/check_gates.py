@@ -20,6 +20,7 @@ from export.format.manifest import Manifest, read_manifest
 from features.catalogue import ALL_USERS
 from features.coverage import users_without_any
 from jobs import storage
+from jobs.catalogue import catalogue_as_of
 from jobs.evaluation import choosing
 from jobs.evaluation.change_gates import change_gates, rows_of
 from jobs.evaluation.choosing import Choice
@@ -31,7 +32,6 @@ from jobs.kernels.list_checks import faults
 from jobs.kitchens import kitchen_of
 from jobs.paths import layout_of
 from jobs.publishing.stage_snapshot import staged
-from jobs.training.build_features import catalogue_as_of
 from jobs.training.train_ranker import window_cuts
 from models.measures import FULL, OURS
 

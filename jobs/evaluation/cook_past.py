@@ -12,12 +12,12 @@ from contracts.layout import Layout
 from contracts.settings import Settings
 from export.stores.mapped import MappedReader
 from jobs import lake
+from jobs.catalogue import catalogue_as_of
 from jobs.evaluation import choosing, evaluate_holdout
 from jobs.evaluation.read_back import Published
 from jobs.publishing import stage_snapshot
 from jobs.ranking import generate_candidates, rank_candidates, rerank_lists
 from jobs.training import train_ranker, windows
-from jobs.training.build_features import catalogue_as_of
 
 
 def cook(spark: SparkSession, settings: Settings, layout: Layout, as_of: dt.date) -> None:
@@ -29,7 +29,7 @@ def cook(spark: SparkSession, settings: Settings, layout: Layout, as_of: dt.date
     Raises:
         InputInvalid: the history by then is too short for one training window.
     """
-    windows.stage(spark, settings, layout, as_of, anew=False)
+    windows.stage(spark, settings, layout, as_of)
     if as_of not in lake.dates(layout, tables.CANDIDATES):
         generate_candidates.run(spark, settings, as_of=as_of)
     if not layout.artifact("ranker", as_of).is_dir():

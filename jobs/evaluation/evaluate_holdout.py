@@ -172,7 +172,7 @@ def _measure(
 ) -> tuple[Measured, list[LedgerRow], list[Row], list[Row]]:
     """What each user's lists are worth, the recall ledger, whom they served best and worst, what objectives cost."""
     layout, known = layout_of(settings), cut - dt.timedelta(days=1)
-    windows.stage(spark, settings, layout, known, anew=False)
+    windows.stage(spark, settings, layout, known)
     truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
     costs = costs_of(spark)
     users = with_candidates_of(spark, settings, truth, costs, known=known).persist(StorageLevel.MEMORY_AND_DISK)

@@ -16,12 +16,12 @@ from contracts import tables
 from contracts.settings import Settings
 from features import holdout
 from jobs import storage
+from jobs.catalogue import catalogue_as_of
 from jobs.evaluation import earlier_lists, fit_references, groups
 from jobs.kernels import measuring
 from jobs.kernels.blocks import Kitchen
 from jobs.kitchens import kitchen_of
 from jobs.paths import layout_of
-from jobs.training.build_features import catalogue_as_of
 from models import metrics, pooled
 from models.bootstrap import intervals
 from models.measures import FULL, MINUS, OURS, Key, Plan, Row, main_reference

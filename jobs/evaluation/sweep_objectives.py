@@ -67,7 +67,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
 def _swept(spark: SparkSession, settings: Settings, *, as_of: dt.date, known: dt.date) -> dict[str, list[Point]]:
     layout, cut = layout_of(settings), known + dt.timedelta(days=1)
     days = min(settings.evaluation.days, (as_of - known).days)
-    windows.stage(spark, settings, layout, known, anew=False)
+    windows.stage(spark, settings, layout, known)
     truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
     users = with_candidates_of(spark, settings, truth, costs_of(spark), known=known)
     ranked = ranked_unseen(spark, settings, users, known=known, as_of=as_of).persist(StorageLevel.MEMORY_AND_DISK)

@@ -17,6 +17,7 @@ from contracts.report import JobReport
 from contracts.settings import Settings
 from features import traffic
 from jobs import lake, storage
+from jobs.catalogue import n_seen
 from jobs.paths import layout_of
 from models import artifact
 from models.ragged import Int32
@@ -97,17 +98,23 @@ def _flagged(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     limits = settings.traffic
     first = as_of - dt.timedelta(days=limits.days - 1)
-    items = storage.read(spark, layout, tables.ITEM_VOCABULARY).where(F.col("first_day") <= F.lit(as_of))
     users = traffic.user_traffic(
         storage.read(spark, layout, tables.INTERACTIONS, first=first, last=as_of),
         storage.read_as_of(spark, layout, tables.HISTORIES, as_of),
-        n_items=items.count(),
+        n_items=n_seen(layout, tables.ITEM_VOCABULARY, as_of),
     ).persist()
     try:
-        n_users, allowed = users.count(), traffic.events_limit(users, limits)
-        beyond = traffic.beyond(users, limits, allowed)
-        ids = storage.read(spark, layout, tables.USER_VOCABULARY).select("user_idx", "user_id")
-        rows = [row.asDict() for row in beyond.join(ids, "user_idx").orderBy("user_idx").collect()]
+        n_users, allowed = traffic.users_and_limit(users, limits)
+        found = [row.asDict() for row in traffic.beyond(users, limits, allowed).collect()]
     finally:
         users.unpersist()
+    rows = _with_ids(layout, sorted(found, key=lambda row: int(row["user_idx"])))
     return rows, {"n_users": n_users, "events_limit": allowed, "flagged_share": len(rows) / max(n_users, 1)}
+
+
+def _with_ids(layout: Layout, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not rows:
+        return rows
+    known = lake.where(layout, tables.USER_VOCABULARY, "user_idx", [row["user_idx"] for row in rows])
+    ids = dict(zip(known["user_idx"].to_pylist(), known["user_id"].to_pylist(), strict=True))
+    return [{**row, "user_id": ids[row["user_idx"]]} for row in rows]

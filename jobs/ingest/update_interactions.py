@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from contracts import tables
-from contracts.days import EPOCH
 from contracts.errors import InputMissing
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from features.interactions import aggregate_days
 from jobs import lake, storage
-from jobs.kernels.histories import fold_days
+from jobs.kernels.histories import fold_days, rebuild_days
 from jobs.paths import layout_of
 
 MAX_FOLD_DAYS: Final = 7
@@ -50,13 +50,12 @@ def build_histories(spark: SparkSession, layout: Layout, *, as_of: dt.date) -> t
     known = storage.read(spark, layout, tables.INTERACTIONS, last=as_of)
     base_day = _usable_base(layout, known, as_of)
     if base_day is None:
-        base = spark.createDataFrame([], tables.HISTORIES.read_ddl).drop("as_of")
-        news = known
+        written = rebuild_histories(spark, layout, [as_of])
     else:
         base = storage.read_as_of(spark, layout, tables.HISTORIES, base_day)
         news = known.where(F.col("day") > F.lit(base_day))
-    rows = fold_days(base, news, base_day=base_day or EPOCH, as_of=as_of)
-    written = storage.replace_as_of(layout, tables.HISTORIES, rows, as_of)
+        rows = fold_days(base, news, base_day=base_day, as_of=as_of)
+        written = storage.replace_as_of(layout, tables.HISTORIES, rows, as_of)
     if written == 0:
         raise InputMissing(
             f"No event happened by {as_of}.",
@@ -64,6 +63,13 @@ def build_histories(spark: SparkSession, layout: Layout, *, as_of: dt.date) -> t
             todo="Ingest its days first.",
         )
     return base_day, written
+
+
+def rebuild_histories(spark: SparkSession, layout: Layout, dates: Sequence[dt.date]) -> int:
+    """Writes `histories` as of each of the dates, all in one pass over the day aggregates; returns rows written."""
+    known = storage.read(spark, layout, tables.INTERACTIONS, last=max(dates))
+    rows = rebuild_days(known, dates)
+    return storage.replace(layout, tables.HISTORIES, rows, first=min(dates), last=max(dates), days=sorted(dates))
 
 
 def aggregate_landed(

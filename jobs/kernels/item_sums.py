@@ -26,10 +26,10 @@ def pair_sums(histories: DataFrame, *, as_of: dt.date) -> DataFrame:
     def sum_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total = item_sums.Totals()
         for block in blocks:
-            total.add(pairs_of(block), today=today)
+            total.add(pairs_of(block, item_sums.PAIR_COLUMNS), today=today)
         columns = total.columns()
         yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
-    partial = histories.mapInArrow(sum_blocks, schema)
+    partial = histories.select(*item_sums.PAIR_COLUMNS).mapInArrow(sum_blocks, schema)
     summed = [F.sum(name).alias(name) for name in item_sums.NAMES if name != "first_day"]
     return partial.groupBy("item_idx").agg(*summed, F.min("first_day").alias("first_day"))

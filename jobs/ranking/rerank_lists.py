@@ -17,6 +17,7 @@ from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import storage
 from jobs.artifacts import SharedFolder
+from jobs.catalogue import catalogue_as_of
 from jobs.evaluation import choosing
 from jobs.kernels.blocks import Kitchen
 from jobs.kernels.exploring import Exploring
@@ -27,7 +28,6 @@ from jobs.kitchens import kitchen_of, users_of
 from jobs.paths import layout_of
 from jobs.ranking import count_exposure
 from jobs.ranking.shelve_items import shelve
-from jobs.training.build_features import catalogue_as_of
 from models import artifact
 from models.rerank import Lists
 from models.stages import fallback_of

@@ -11,11 +11,11 @@ from pyspark.sql import DataFrame, SparkSession
 from contracts.rules_section import PINNED
 from contracts.settings import Settings
 from jobs.artifacts import SharedFolder
+from jobs.catalogue import catalogue_as_of
 from jobs.kernels.reach import reach_of
 from jobs.kernels.shelves import ShelfFolder
 from jobs.paths import layout_of
 from jobs.ranking.resolve_rules import resolve
-from jobs.training.build_features import catalogue_as_of
 from models import item_arrays, shelf
 from models.shelf import Shelf
 

@@ -7,7 +7,6 @@ import time
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 from pyspark.sql import SparkSession
 from scipy import sparse
 
@@ -16,18 +15,19 @@ from contracts.errors import ArtifactCorrupt, InputInvalid
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
-from jobs import storage
+from jobs import lake
 from jobs.ingest.flag_users import flagged
 from jobs.paths import layout_of
 from jobs.session import cores
 from models import als, artifact, item_arrays
-from models.histories import pairs_of
+from models.ragged import lists, rows_of
 
 MODELS: Final = ("als", "als_long")
 WARM_DAYS: Final = 7
+_PAIRS: Final = ("user_idx", "item_idx", "baskets", "weights")
 
 
-def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
+def run(_: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
     """The ALS artifact of a date: `als` on event weights halved every 60 days, `als_long` on log counts.
 
     The fit goes on from the newest artifact at most WARM_DAYS older, else starts from the seed. Flagged users shape no
@@ -39,7 +39,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     """
     started = time.perf_counter()
     layout = layout_of(settings)
-    matrices = _confidences(spark, settings, layout, as_of)
+    matrices = _confidences(settings, layout, as_of)
     left_out = flagged(layout, as_of)
     base = _warm_start(layout, settings, as_of)
     fitted = {}
@@ -66,29 +66,35 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     )
 
 
-def _confidences(
-    spark: SparkSession, settings: Settings, layout: Layout, as_of: dt.date
-) -> dict[str, sparse.csr_matrix]:
-    rows = storage.read_as_of(spark, layout, tables.HISTORIES, as_of)
+def _confidences(settings: Settings, layout: Layout, as_of: dt.date) -> dict[str, sparse.csr_matrix]:
     items = item_arrays.load(layout.artifact("item_arrays", as_of))
-    n_pairs = rows.selectExpr("sum(size(item_idx))").first()
-    if n_pairs is not None and (n_pairs[0] or 0) > settings.als.max_pairs:
-        raise InputInvalid(
-            f"{n_pairs[0]} pairs exceed als.max_pairs = {settings.als.max_pairs}.",
-            where=str(layout.table(tables.HISTORIES)),
-            todo="Raise als.max_pairs where the driver has 40 bytes of memory a pair.",
-        )
-    table: pa.Table = rows.orderBy("user_idx").toArrow()
-    users = table["user_idx"].to_numpy()
-    pairs = pairs_of(table.combine_chunks().to_batches()[0])
-    shape = (int(users.max(initial=-1)) + 1, items.n_items)
-    usable = (pairs.item_idx < items.n_items) & (pairs.weights > 0)
-    usable[usable] = np.asarray(items.is_recommendable)[pairs.item_idx[usable]]
-    row, column = users[pairs.rows[usable]], pairs.item_idx[usable]
-    long_term = np.log1p(np.maximum(pairs.baskets[usable], pairs.weights[usable]))
+    is_recommendable = np.asarray(items.is_recommendable)
+    users, columns, weights, baskets = [], [], [], []
+    n_users = n_pairs = 0
+    for batch in lake.batches(layout, tables.HISTORIES, as_of, _PAIRS):
+        offsets, item_idx = lists(batch.column("item_idx"))
+        n_pairs += len(item_idx)
+        if n_pairs > settings.als.max_pairs:
+            raise InputInvalid(
+                f"The pairs of users and items exceed als.max_pairs = {settings.als.max_pairs}.",
+                where=str(layout.table(tables.HISTORIES)),
+                todo="Raise als.max_pairs where the driver has 40 bytes of memory a pair.",
+            )
+        of_row = batch.column("user_idx").to_numpy()
+        n_users = max(n_users, int(of_row.max(initial=-1)) + 1)
+        weight = lists(batch.column("weights"))[1]
+        usable = (item_idx < items.n_items) & (weight > 0)
+        usable[usable] = is_recommendable[item_idx[usable]]
+        users.append(of_row[rows_of(offsets)[usable]])
+        columns.append(item_idx[usable])
+        weights.append(weight[usable])
+        baskets.append(lists(batch.column("baskets"))[1][usable])
+    pairs = (np.concatenate(users), np.concatenate(columns))
+    weight, n_baskets = np.concatenate(weights), np.concatenate(baskets)
+    long_term = np.log1p(np.maximum(n_baskets, weight)).astype(np.float32)
+    shape = (n_users, items.n_items)
     return {
-        "als": sparse.csr_matrix((pairs.weights[usable], (row, column)), shape=shape),
-        "als_long": sparse.csr_matrix((long_term.astype(np.float32), (row, column)), shape=shape),
+        name: sparse.csr_matrix((of, pairs), shape=shape) for name, of in zip(MODELS, (weight, long_term), strict=True)
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Final
@@ -19,7 +20,7 @@ from contracts.layout import Layout
 from contracts.settings import Ranker, Settings
 from jobs import lake, storage
 from jobs.ingest import flag_users
-from jobs.ingest.update_interactions import MAX_FOLD_DAYS, build_histories
+from jobs.ingest.update_interactions import MAX_FOLD_DAYS, build_histories, rebuild_histories
 from jobs.kernels.blocks import examples_of
 from jobs.kitchens import kitchen_of, users_of
 from jobs.training import build_features, impressions, train_als, train_neighbours
@@ -91,25 +92,59 @@ def fingerprint(settings: Settings, log: Log | None = None) -> str:
 def prepare_all(spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date]) -> list[dt.date]:
     """Makes the examples of every window that are not stored, and returns those cuts, oldest first.
 
-    Several are made side by side, as each leaves cores idle while the driver plans, collects or fits. Windows so close
-    that one could start from another's state are made one after the other.
+    The histories of all of them are made in one pass. The rest is made side by side, as each leaves cores idle while
+    the driver plans, collects or fits. Windows so close that one could start from another's state are made one after
+    the other.
     """
-    ordered = sorted(cuts)
-    apart = all((later - cut).days > CLOSE_DAYS for cut, later in pairwise(ordered))
+    wanted = [_window(spark, settings, layout, cut) for cut in sorted(cuts)]
+    lacking = [window for window in wanted if not window.is_stored]
+    _make_histories(spark, layout, lacking)
+    apart = all((later - cut).days > CLOSE_DAYS for cut, later in pairwise(sorted(cuts)))
     with ThreadPoolExecutor(settings.ranker.windows_at_once if apart else 1) as pool:
-        made = list(pool.map(lambda cut: prepare(spark, settings, layout, cut), ordered))
-    return [cut for cut, is_made in zip(ordered, made, strict=True) if is_made]
+        list(pool.map(lambda window: _make(spark, settings, layout, window), lacking))
+    return [window.cut for window in lacking]
 
 
-def prepare(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> bool:
-    """Makes the examples of one window, with all that was known on its cut; returns False where they were stored."""
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """One window to learn from.
+
+    Attributes:
+        cut: the last day known before it.
+        log: what it has of impressions.
+        made_with: the fingerprint that its examples should have.
+        is_stored: whether these are there.
+        is_outdated: whether what its date knew was made with other settings.
+    """
+
+    cut: dt.date
+    log: Log | None
+    made_with: str
+    is_stored: bool
+    is_outdated: bool
+
+
+def _window(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> _Window:
     stored, log = _stored_fingerprint(layout, cut), impressions.log_of(spark, settings, layout, cut)
     wanted = fingerprint(settings, log)
-    if stored == wanted and (log is None or layout.artifact(impressions.KIND, cut).is_dir()):
-        return False
-    stage(spark, settings, layout, cut, anew=_settings_of(stored) not in {None, _settings_of(wanted)})
-    window = settings.ranker.window_days
-    after = bought_between(spark, layout, cut + dt.timedelta(days=1), cut + dt.timedelta(days=window))
+    is_stored = stored == wanted and (log is None or layout.artifact(impressions.KIND, cut).is_dir())
+    return _Window(cut, log, wanted, is_stored, _settings_of(stored) not in {None, _settings_of(wanted)})
+
+
+def _make_histories(spark: SparkSession, layout: Layout, windows: list[_Window]) -> None:
+    there = lake.dates(layout, tables.HISTORIES)
+    cuts = [window.cut for window in windows if window.is_outdated or window.cut not in there]
+    if len(cuts) > 1:
+        rebuild_histories(spark, layout, cuts)
+    elif cuts:
+        build_histories(spark, layout, as_of=cuts[0])
+
+
+def _make(spark: SparkSession, settings: Settings, layout: Layout, window: _Window) -> None:
+    """Makes the examples of one window, with all that was known on its cut."""
+    cut = window.cut
+    _make_artifacts(spark, settings, layout, cut, anew=window.is_outdated)
+    after = bought_between(spark, layout, cut + dt.timedelta(days=1), cut + dt.timedelta(settings.ranker.window_days))
     made = partial(
         examples_of,
         users_of(spark, layout, cut),
@@ -117,16 +152,16 @@ def prepare(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.dat
         negative_share=settings.ranker.negative_share,
         seed=settings.seed,
     )
-    if log is None:
-        _store(layout, made(after), cut, wanted)
-        return True
-    with impressions.learning(spark, settings, layout, log, cut) as (shown, learning):
-        _store(layout, made(after.join(shown, "user_idx", "full"), learning=learning), cut, wanted)
-    return True
+    if window.log is None:
+        _store(layout, made(after), window)
+        return
+    with impressions.learning(spark, settings, layout, window.log, cut) as (shown, learning):
+        _store(layout, made(after.join(shown, "user_idx", "full"), learning=learning), window)
 
 
-def _store(layout: Layout, rows: DataFrame, cut: dt.date, made_with: str) -> None:
-    storage.replace_as_of(layout, tables.EXAMPLES, rows.withColumn("fingerprint", F.lit(made_with)), cut)
+def _store(layout: Layout, rows: DataFrame, window: _Window) -> None:
+    stamped = rows.withColumn("fingerprint", F.lit(window.made_with))
+    storage.replace_as_of(layout, tables.EXAMPLES, stamped, window.cut)
 
 
 def _settings_of(made_with: str | None) -> str | None:
@@ -134,10 +169,14 @@ def _settings_of(made_with: str | None) -> str | None:
     return None if made_with is None else "-".join(made_with.split("-")[:4])
 
 
-def stage(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date, *, anew: bool) -> None:
-    """Makes histories, features and artifacts of a past date where they are not there, or all of them `anew`."""
-    if anew or cut not in lake.dates(layout, tables.HISTORIES):
+def stage(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date) -> None:
+    """Makes histories, features and artifacts of a past date where they are not there."""
+    if cut not in lake.dates(layout, tables.HISTORIES):
         build_histories(spark, layout, as_of=cut)
+    _make_artifacts(spark, settings, layout, cut, anew=False)
+
+
+def _make_artifacts(spark: SparkSession, settings: Settings, layout: Layout, cut: dt.date, *, anew: bool) -> None:
     for step, kind in STEPS:
         if anew or not layout.artifact(kind, cut).is_dir():
             step.run(spark, settings, as_of=cut)

@@ -81,7 +81,7 @@ def test_a_window_learns_from_what_was_shown(spark: SparkSession, shop: Settings
     the window anew, the same ones do not, and switched off nothing is left of them.
     """
     layout = layout_of(shop)
-    assert windows.prepare(spark, shop, layout, CUT)
+    assert windows.prepare_all(spark, shop, layout, [CUT])
     before = stored(spark, layout)
     assert [row["weights"] for row in before.values()] == [None] * (USERS - 1)
     told = [
@@ -95,8 +95,8 @@ def test_a_window_learns_from_what_was_shown(spark: SparkSession, shop: Settings
     for rows in (told, [*told, outcome(2, 0, 1, "impression", 27)]):
         frame = spark.createDataFrame(rows, tables.OUTCOMES.read_ddl)
         storage.replace(layout, tables.OUTCOMES, frame, first=FIRST, last=dt.date(2026, 3, 31))
-        assert windows.prepare(spark, shop, layout, CUT)
-        assert not windows.prepare(spark, shop, layout, CUT)
+        assert windows.prepare_all(spark, shop, layout, [CUT])
+        assert not windows.prepare_all(spark, shop, layout, [CUT])
     after = stored(spark, layout)
     labels = {user: list(zip(row["labels"], row["is_clicked"], strict=True)) for user, row in after.items()}
     assert labels[0] == [(0, False), (1, False), (0, True)]
@@ -108,5 +108,5 @@ def test_a_window_learns_from_what_was_shown(spark: SparkSession, shop: Settings
     assert facts["examination"] == {"1": 1.0, "2": 1.0}
     assert (facts["clicks"], facts["randomised_clicks"], facts["note"]) == (2, 0, "")
     off = msgspec.structs.replace(shop, impressions=Impressions(enabled=False))
-    assert windows.prepare(spark, off, layout, CUT)
+    assert windows.prepare_all(spark, off, layout, [CUT])
     assert stored(spark, layout) == before

@@ -92,8 +92,8 @@ def test_each_limit_flags_what_is_beyond_it(spark: SparkSession, row: tuple[Any,
 def test_the_quantile_needs_users(spark: SparkSession) -> None:
     """The median of 1, 2 and 30 events is 2, times 4; of two users nothing can be said."""
     users = spark.createDataFrame([(1, 1), (2, 2), (3, 30)], "user_idx int, n_events long")
-    assert traffic.events_limit(users, LIMITS) == 8.0
-    assert traffic.events_limit(users.where("user_idx < 3"), LIMITS) is None
+    assert traffic.users_and_limit(users, LIMITS) == (3, 8.0)
+    assert traffic.users_and_limit(users.where("user_idx < 3"), LIMITS) == (2, None)
 
 
 SHOPPERS: list[Row] = [

@@ -107,6 +107,38 @@ def test_days_one_by_one_give_what_all_at_once_gives(events: list[Any], chance: 
     _assert_same(whole, (users, pairs))
 
 
+@settings(max_examples=80, deadline=None)
+@given(EVENTS, st.integers(1, 9))
+def test_no_date_knows_what_came_later(events: list[Any], day: int) -> None:
+    """Of all rows the state as of a date is the same as of its rows alone; users without one are not there yet."""
+    earlier = [event for event in events if event[1] <= day]
+    present, *state = histories.by_then(news(*events), day)
+    assert present.tolist() == sorted({event[0] for event in earlier})
+    at = {user: row for row, user in enumerate(present.tolist())}
+    moved = news(*((at[event[0]], *event[1:]) for event in earlier))
+    nothing = (nobody(len(at)), histories.empty_pairs())
+    _assert_same((state[0], state[1]), histories.fold(*nothing, moved, base_day=0, as_of_day=day))
+
+
+def test_rows_are_put_in_order_whoever_brought_them() -> None:
+    """By user, day and item; users are positions among those of the block."""
+    columns = {
+        "user_idx": [9, 4, 9, 4], "days": [3, 5, 2, 5], "item_idx": [1, 7, 1, 6], "is_purchase": [True] * 4,
+        "weights": [1.0, 2.0, 3.0, 4.0], "quantities": [1.0] * 4, "amounts": [1.0] * 4,
+    }  # fmt: skip
+    users, rows = histories.in_order(pa.RecordBatch.from_pydict(columns))
+    assert users.tolist() == [4, 9]
+    found = (rows.rows.tolist(), rows.days.tolist(), rows.item_idx.tolist(), rows.weights.tolist())
+    assert found == ([0, 0, 1, 1], [5, 5, 2, 3], [6, 7, 1, 1], [4.0, 2.0, 3.0, 1.0])
+
+
+def test_some_fields_of_pairs_are_read_alone() -> None:
+    """The others need not be there, and hold zeros."""
+    batch = pa.RecordBatch.from_pydict({"item_idx": [[3, 5], [7]], "baskets": [[1, 2], [3]]})
+    pairs = histories.pairs_of(batch, ("item_idx", "baskets"))
+    assert (pairs.rows.tolist(), pairs.baskets.tolist(), pairs.weights.tolist()) == ([0, 0, 1], [1, 2, 3], [0, 0, 0])
+
+
 def _assert_same(left: tuple[Users, Pairs], right: tuple[Users, Pairs]) -> None:
     for field in fields(Users):
         assert getattr(left[0], field.name).tolist() == getattr(right[0], field.name).tolist()
