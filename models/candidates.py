@@ -7,7 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from models.ragged import Float32, Int16, Int32, Int64, from_bytes, lists, offsets_of, rows_of, to_bytes, to_lists
+from models.ragged import (
+    Float32,
+    Int16,
+    Int32,
+    Int64,
+    distinct,
+    from_bytes,
+    lists,
+    offsets_of,
+    rows_of,
+    to_bytes,
+    to_lists,
+)  # fmt: skip
 from models.sources.base import Scorer, Source
 from models.user_block import UserBlock, find
 
@@ -48,7 +60,7 @@ def generate(
     """
     proposals = [source.propose(block, per_source) for source in sources.values()]
     keys = [block.keys(p.rows, p.items) for p in proposals]
-    union = np.unique(np.concatenate(keys)) if keys else np.zeros(0, dtype=np.int64)
+    union = distinct(np.concatenate(keys)) if keys else np.zeros(0, dtype=np.int64)
     rows, items = union // block.n_items, (union % block.n_items).astype(np.int32)
     bits = np.zeros(len(union), dtype=np.int32)
     ranks = np.zeros((len(union), len(proposals)), dtype=np.int16)

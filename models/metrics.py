@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from models.ragged import AnyArray, Bool, Float32, Int32, Int64
+from models.ragged import AnyArray, Bool, Float32, Int32, Int64, first_of_run
 from models.rankings import Assortment, Ranking, Truth, is_in, keys_of
 
 Float64 = npt.NDArray[np.float64]
@@ -80,7 +80,7 @@ def auc(rows: Int64, scores: AnyArray, labels: Bool, *, n_rows: int) -> Float64:
         return np.full(n_rows, np.nan)
     starts = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]) | (scores[1:] != scores[:-1])])
     sizes = np.diff(np.r_[starts, len(rows)])
-    row_start = np.searchsorted(rows, rows, side="left")
+    row_start = first_of_run(rows)
     ranks = np.repeat(starts + (sizes + 1) / 2, sizes) - row_start
     positives = np.bincount(rows, weights=labels, minlength=n_rows)
     negatives = np.bincount(rows, minlength=n_rows) - positives
@@ -142,7 +142,7 @@ def _listed(ranking: Ranking, truth: Truth) -> tuple[Bool, Int64, Int64]:
     """Hits of a ranking, the misses above each of its items, and the misses of each user."""
     hits = is_in(ranking.keys, truth.keys)
     misses = np.concatenate([[0], np.cumsum(~hits)]).astype(np.int64)
-    first = np.searchsorted(ranking.rows, ranking.rows, side="left")
+    first = first_of_run(ranking.rows)
     above = misses[:-1] - misses[first]
     return hits, above, np.bincount(ranking.rows[~hits], minlength=ranking.n_rows).astype(np.int64)
 

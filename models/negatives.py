@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models.ragged import Int32, Int64
+from models.ragged import Int32, Int64, first_of_run
 from models.rankings import NOTHING, Assortment, Truth, is_in, keys_of
 
 N_NEGATIVES: Final = 99
@@ -78,7 +78,7 @@ def _first(rows: Int64, items: Int64, n_rows: int) -> Int32:
     _, first = np.unique(keys_of(rows, items), return_index=True)
     first.sort()
     rows, items = rows[first], items[first]
-    places = np.arange(len(rows)) - np.searchsorted(rows, rows, side="left")
+    places = np.arange(len(rows)) - first_of_run(rows)
     drawn = np.full((n_rows, N_NEGATIVES), NOTHING, dtype=np.int32)
     kept = places < N_NEGATIVES
     drawn[rows[kept], places[kept]] = items[kept]

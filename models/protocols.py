@@ -16,7 +16,7 @@ from models import metrics
 from models.measures import FULL, OURS, WITHIN, Block, Key, Plan
 from models.metrics import Float64
 from models.negatives import of_candidates, of_catalogue
-from models.ragged import Bool, Int32, Int64
+from models.ragged import Bool, Int32, Int64, first_of_run
 from models.rankings import Assortment, Ranking, Truth, is_in, keys_of, no_ranking
 from models.references.filling import then_popular
 from models.references.frequency import own_by_frequency
@@ -191,7 +191,7 @@ def _together(above: Int64, scores: Float64, positives: Truth, n_rows: int) -> F
     """NDCG at 5 of all of a user's positives among the negatives."""
     order = np.lexsort((-scores, positives.rows))
     rows = positives.rows[order]
-    first = np.searchsorted(rows, rows, side="left")
+    first = first_of_run(rows)
     places = above[order] + np.arange(len(rows)) - first
     counted = (places < SHORT) & (scores[order] > _LAST)
     hits: Bool = np.zeros((n_rows, SHORT), dtype=bool)

@@ -12,6 +12,7 @@ from models.item_arrays import NUMBERS, ItemArrays
 from models.ragged import AnyArray, Float32, Int64
 from models.user_block import USER_NUMBERS, UserBlock
 
+_ROWS_AT_ONCE: Final = 2048  # rows of the matrix that stay in a core's cache while their columns are written
 _ITEM_TRENDS: Final = ("trend_week", "trend_month", "trend_year", "first_buyer_share")
 _PAIR: Final = (
     "pair_baskets", "pair_decayed_14", "pair_decayed_30", "pair_decayed_60", "pair_decayed_180", "pair_decayed_baskets",
@@ -56,8 +57,10 @@ def matrix(block: UserBlock, candidates: CandidateBlock, items: ItemArrays, *, t
     ranks[candidates.ranks == 0] = np.nan
     ranked_at = len(columns) + candidates.scores.shape[1]
     out = np.empty((len(rows), ranked_at + ranks.shape[1] + 2), dtype=np.float32)
-    for position, column in enumerate(columns):
-        out[:, position] = column
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        for position, column in enumerate(columns):
+            out[part, position] = column[part]
     out[:, len(columns) : ranked_at] = candidates.scores
     out[:, ranked_at:-2] = ranks
     out[:, -2] = (candidates.ranks > 0).sum(axis=1)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.ragged import AnyArray, Bool, Int32, Int64, offsets_of, rank_within
+from models.user_block import find
 
 NOTHING = -1
 
@@ -19,10 +20,7 @@ def keys_of(rows: AnyArray, items: AnyArray) -> Int64:
 
 def is_in(keys: Int64, known: Int64) -> Bool:
     """True where a key is among `known`, which is sorted."""
-    if not len(known):
-        return np.zeros(len(keys), dtype=bool)
-    at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    return np.asarray(known[at] == keys)
+    return np.asarray(find(known, keys) >= 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ def warm_up() -> None:
     """Compiles the kernels for the default settings, or finds them compiled; seconds the first time."""
     als_kernel.warm_up([Als().factors])
     # Kernels with signatures: importing their module compiles them.
-    for module in ("models.tree_kernel", "models.anchor_kernel", "models.mmr_kernel"):
+    for module in ("models.tree_kernel", "models.anchor_kernel", "models.mmr_kernel", "models.find_kernel"):
         import_module(module)
 
 

@@ -69,3 +69,16 @@ def test_find_gives_the_position_or_minus_one() -> None:
     """Keys below, between and above the known ones are absent, and so is every key of nothing."""
     assert find(np.array([2, 5, 9]), np.array([9, 1, 5, 7, 10, 2])).tolist() == [2, -1, 1, -1, -1, 0]
     assert find(np.zeros(0, dtype=np.int64), np.array([3, 4])).tolist() == [-1, -1]
+
+
+def test_a_run_begins_where_its_first_value_is() -> None:
+    """Each value tells the position of the first of its run; of nothing there is nothing."""
+    assert ragged.first_of_run(np.array([2, 2, 5, 7, 7, 7])).tolist() == [0, 0, 2, 3, 3, 3]
+    assert ragged.first_of_run(np.array([4])).tolist() == [0]
+    assert ragged.first_of_run(np.zeros(0, dtype=np.int64)).tolist() == []
+
+
+def test_distinct_values_come_ascending() -> None:
+    """Each once; of nothing there is nothing."""
+    assert ragged.distinct(np.array([5, 2, 5, 9, 2])).tolist() == [2, 5, 9]
+    assert ragged.distinct(np.zeros(0, dtype=np.int64)).tolist() == []
