@@ -17,6 +17,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from contracts.errors import InputInvalid, InputMissing
 from contracts.layout import Layout
 from contracts.tables import Column, Table
+from jobs.parquet_rows import dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def where(
     found = files(layout, table, first=as_of, last=as_of)
     if not found:
         return pa.table({})
-    rows = pads.dataset([file.path for file in found], format="parquet")
+    rows = dataset([file.path for file in found])
     return rows.to_table(filter=pads.field(column).isin(list(values))).combine_chunks()
 
 
@@ -143,13 +144,13 @@ def batches(layout: Layout, table: Table, as_of: dt.date, columns: Sequence[str]
     found = files(layout, table, first=as_of, last=as_of)
     if not found:
         raise missing(layout, table, as_of)
-    yield from pads.dataset([file.path for file in found], format="parquet").to_batches(columns=list(columns))
+    yield from dataset([file.path for file in found]).to_batches(columns=list(columns))
 
 
 def columns_of(layout: Layout, table: Table, as_of: dt.date, wanted: Sequence[str]) -> tuple[str, ...]:
     """Those of the columns that the files of one date have: files older than a nullable column lack it."""
     found = files(layout, table, first=as_of, last=as_of)
-    names = pads.dataset([file.path for file in found], format="parquet").schema.names if found else []
+    names = dataset([file.path for file in found]).schema.names if found else []
     return tuple(name for name in wanted if name in names)
 
 
@@ -173,7 +174,7 @@ def batches_between(
     found, day = files(layout, table, first=first, last=last), pads.field(table.partition[0])
     inside = (day >= pa.scalar(first)) & (day <= pa.scalar(last)) if table.is_ranged else None
     if found:
-        rows = pads.dataset([file.path for file in found], format="parquet")
+        rows = dataset([file.path for file in found])
         yield from rows.to_batches(columns=list(columns), filter=inside)
 
 
@@ -250,7 +251,7 @@ def partition(
         return
     paths = log.file_uris([(name, "=", value) for name, value in values.items()])
     if paths:
-        yield from pads.dataset(sorted(paths), format="parquet").to_batches(columns=list(columns))
+        yield from dataset(sorted(paths)).to_batches(columns=list(columns))
 
 
 def _schema(columns: Sequence[Column]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 
 from contracts import tables
 from contracts.days import day_number
@@ -23,6 +22,7 @@ from contracts.tables import Table
 from jobs import lake
 from jobs.evaluation.gates import Gate
 from jobs.ingest.flag_users import KIND, flagged
+from jobs.parquet_rows import dataset
 from models.histories import NEVER, DayRows, Pairs, Users, empty_pairs, fold
 from models.item_sums import Totals
 from models.negatives import hash_of
@@ -137,7 +137,7 @@ def _day_rows(
     of_sample = (pc.field("day") <= pa.scalar(as_of)) & pc.field(key).isin(pa.array(chosen))
     if left_out is not None and len(left_out):
         of_sample &= ~pc.field("user_idx").isin(pa.array(left_out))
-    table = pads.dataset(paths, format="parquet").to_table(columns=columns, filter=of_sample)
+    table = dataset(paths).to_table(columns=columns, filter=of_sample)
     found = table["user_idx"].to_numpy()
     late = pc.greater(table["landed_on"], pa.scalar(as_of)).to_numpy(zero_copy_only=False).astype(bool)
     news = DayRows(

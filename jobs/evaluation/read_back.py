@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 
 from contracts import tables
 from contracts.layout import Layout
@@ -23,6 +22,7 @@ from export.stores.mapped import MappedReader
 from export.stores.opening import store_of
 from export.stores.prefetching import find_all
 from jobs import lake
+from jobs.parquet_rows import dataset
 from jobs.publishing.stage_snapshot import staged
 from models.ragged import Int32
 
@@ -111,7 +111,7 @@ def _batches(
 def _ids(layout: Layout, table: Table, kind: str, wanted: Int32 | None) -> dict[int, str]:
     """Ids by index, of all or of the wanted ones."""
     chosen = None if wanted is None else pc.field(f"{kind}_idx").isin(pa.array(wanted, pa.int32()))
-    rows = pads.dataset([file.path for file in lake.files(layout, table)], format="parquet").to_table(
+    rows = dataset([file.path for file in lake.files(layout, table)]).to_table(
         columns=[f"{kind}_idx", f"{kind}_id"], filter=chosen
     )
     return dict(zip(rows[f"{kind}_idx"].to_pylist(), rows[f"{kind}_id"].to_pylist(), strict=True))

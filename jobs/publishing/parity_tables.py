@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from contracts import tables
 from contracts.days import day_number
@@ -19,6 +18,7 @@ from contracts.settings import Settings
 from contracts.tables import Table
 from export.reading.channels import place
 from jobs import lake
+from jobs.parquet_rows import batches_of
 from models.parity.inputs import Person, Shop
 
 BLOCK_ROWS: Final = 1024
@@ -171,4 +171,4 @@ def _batches(layout: Layout, table: Table, as_of: dt.date | None, columns: Seque
     if not files:
         raise lake.missing(layout, table, as_of)
     for file in files:
-        yield from pq.ParquetFile(file.path).iter_batches(batch_size=BLOCK_ROWS, columns=list(columns))
+        yield from batches_of(file.path, n_rows=BLOCK_ROWS, columns=columns)

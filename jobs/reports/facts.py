@@ -23,6 +23,7 @@ from export.stores.state import Pointer
 from jobs import lake
 from jobs.evaluation import choosing
 from jobs.evaluation.choosing import Choices
+from jobs.parquet_rows import dataset
 from jobs.publishing.stage_snapshot import staged
 from models import artifact
 
@@ -130,7 +131,7 @@ def rows_of(layout: Layout, table: Table, as_of: dt.date, *, only: pads.Expressi
     paths = [file.path for file in lake.files(layout, table, first=as_of, last=as_of)]
     if not paths:
         return []
-    data = pads.dataset(paths, format="parquet")
+    data = dataset(paths)
     columns = [name for name in table.column_names if name in data.schema.names]
     n = data.count_rows(filter=only)
     if n > MOST_ROWS:

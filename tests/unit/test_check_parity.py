@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from contracts.errors import HeldByGate, SnapshotMissing
 from contracts.gates_section import Gates
 from contracts.parity_section import Parity
 from contracts.settings import Settings
+from jobs.erasing import erase_users
 from jobs.publishing import check_parity, stage_snapshot
 from tests.end_to_end import planting
 from tests.unit.parity_root import DAY, settings_of, write_root
@@ -51,6 +53,17 @@ def test_a_clean_night_is_green(publish: Publish) -> None:
     assert "histories" in report.details["taken_over"]
     found = json.loads(Path(report.details["differences"]).read_bytes())
     assert (found["differences"], found["verdict"], found["users"]) == ([], "green", N_USERS + 1)
+
+
+def test_a_night_that_a_user_was_erased_from_is_green(publish: Publish) -> None:
+    """Between publish and parity: the user is in no table and in no list, and everybody else's lists are as before."""
+    settings = publish()
+    request = erase_users.Request(users=["user-3"], reason="ticket 7")
+    erased = erase_users.run(settings, request, at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), by="on-call")
+    assert (erased.rows["table_candidates"], erased.rows["snapshot_records"]) == (1, 1)
+    report = check_parity.run(settings, as_of=DAY)
+    assert (report.rows["users_checked"], report.rows["lists_checked"]) == (N_USERS, 2 * (N_USERS - 1))
+    assert report.rows["differences"] == 0
 
 
 def test_users_are_drawn_by_seed_and_date(publish: Publish) -> None:
