@@ -19,7 +19,7 @@ SOURCE_NAMES: Final = (
     "own", "als", "als_long", "covisit", "last_basket", "content", "category", "popular", "segment", "trend",
     "arrivals",
 )  # fmt: skip
-SCORER_NAMES: Final = ("ease",)
+SCORER_NAMES: Final = ("ease", "alike")
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -114,6 +114,8 @@ class Candidates(Section, frozen=True):
         ease_items: the most bought items that the scorer `ease` covers; time grows with their cube.
         ease_users: it is fitted on so many users, drawn by a hash.
         ease_regularization: added to the diagonal of the items' Gram matrix.
+        alike_users: the scorer `alike` seeks similar users among so many, drawn by a hash.
+        alike_neighbours: similar users of each user who count.
     """
 
     sources: tuple[str, ...] = SOURCE_NAMES
@@ -127,6 +129,8 @@ class Candidates(Section, frozen=True):
     ease_items: Positive = 2000
     ease_users: Positive = 200_000
     ease_regularization: PositiveFloat = 300.0
+    alike_users: Positive = 20_000
+    alike_neighbours: Positive = 200
 
     @property
     def reasons(self) -> tuple[str, ...]:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from models.ragged import Int32, Int64, lists, rows_of
+from models.ragged import Bool, Int32, Int64, lists, rows_of
 
-COLUMNS = ("user_idx", "item_idx", "baskets", "quantities")
+COLUMNS: Final = ("user_idx", "item_idx", "baskets", "quantities")
+
+
+def stands(batch: pa.RecordBatch, n_items: int) -> Bool:
+    """True for the pairs, flat, with a purchase that stands, of items below `n_items`."""
+    items, baskets, quantities = (lists(batch.column(name))[1] for name in ("item_idx", "baskets", "quantities"))
+    return np.asarray((baskets > 0) & (quantities > 0) & (items < n_items))
 
 
 def bought(batch: pa.RecordBatch, n_items: int) -> tuple[Int64, Int32]:
-    """Row and item of each pair with a purchase that stands, of items below `n_items`."""
+    """Row and item of each pair that stands."""
     offsets, items = lists(batch.column("item_idx"))
-    stands = (lists(batch.column("baskets"))[1] > 0) & (lists(batch.column("quantities"))[1] > 0) & (items < n_items)
-    return rows_of(offsets)[stands], items[stands]
+    kept = stands(batch, n_items)
+    return rows_of(offsets)[kept], items[kept]
 
 
 def matrix(batch: pa.RecordBatch, n_items: int) -> sparse.csr_matrix:

@@ -16,7 +16,7 @@ from export.format.manifest import TWO_STAGE
 from export.stores.base import UserLists
 from jobs.publishing.parity_tally import Tally
 from models import ranker, shelf
-from models.parity import factors, features, linear, stages
+from models.parity import alike, factors, features, linear, stages
 from models.parity.comparing import Found, compare
 from models.parity.exploring import Exploring, exploring
 from models.parity.inputs import Entry, Person, Shop
@@ -34,6 +34,7 @@ class SecondKitchen:
         boosters: by placement.
         models: user and item factors by source.
         weights: of the scorer `ease`; None where it does not score.
+        pool: of the scorer `alike`; None where it does not score.
         exploring: by placement.
         systems: by placement, whose lists the snapshot says they are.
         orderings: by placement.
@@ -47,6 +48,7 @@ class SecondKitchen:
     boosters: dict[str, lgb.Booster]
     models: dict[str, factors.Factors]
     weights: linear.Weights | None
+    pool: alike.Pool | None
     exploring: dict[str, Exploring]
     systems: dict[str, str]
     orderings: dict[str, Ordering]
@@ -70,7 +72,9 @@ class SecondKitchen:
         models = {
             name: factors.load(layout.artifact("als", as_of), name) for name in factors.MODELS if name in shop.sources
         }
-        weights = linear.load(layout.artifact("neighbours", as_of)) if linear.SCORER in shop.scorers else None
+        near, wanted = layout.artifact("neighbours", as_of), settings.candidates
+        weights = linear.load(near) if linear.SCORER in shop.scorers else None
+        pool = alike.load(near, wanted.alike_neighbours) if alike.SCORER in shop.scorers else None
         shown = layout.artifact("exposure", as_of)
         explored = {
             name: exploring(settings.exploration, shop, name, shown, seed=settings.seed) for name in settings.placements
@@ -88,7 +92,7 @@ class SecondKitchen:
             for name, placement in settings.placements.items()
         }
         rules = {name: ruling(known, name) for name in settings.placements}
-        return cls(settings, shop, boosters, models, weights, explored, systems, orderings, rules, usual)
+        return cls(settings, shop, boosters, models, weights, pool, explored, systems, orderings, rules, usual)
 
     def check(self, people: Sequence[Person], found: dict[str, UserLists | None], tally: Tally) -> None:
         """Counts how the lists of a block of users differ."""
@@ -97,6 +101,8 @@ class SecondKitchen:
                 tally.add(factors.differences(person, self.shop, name, model))
             if self.weights is not None:
                 tally.add(linear.differences(person, self.shop, self.weights))
+            if self.pool is not None:
+                tally.add(alike.differences(person, self.shop, self.pool))
         known: dict[tuple[str, ...], list[Float32]] = {}
         for placement, booster in self.boosters.items():
             names = tuple(booster.feature_name())

@@ -15,7 +15,7 @@ from contracts.settings import Candidates
 from models import als, artifact, item_arrays, neighbours
 from models.item_arrays import ItemArrays
 from models.ragged import Bool, Float32
-from models.sources import ease
+from models.sources import alike, ease
 from models.sources.als import Als
 from models.sources.base import Scorer, Source
 from models.sources.neighbours import Neighbours, Seeds, last_basket, strongest
@@ -137,4 +137,5 @@ _SOURCES: Final[dict[str, Callable[[Catalogue], Source]]] = {
 }
 _SCORERS: Final[dict[str, Callable[[Catalogue], Scorer]]] = {
     "ease": lambda catalogue: ease.load(catalogue.folders.neighbours, catalogue.items.n_items),
+    "alike": lambda catalogue: alike.load(catalogue.folders.neighbours, catalogue.settings.alike_neighbours),
 }

@@ -18,9 +18,9 @@ from contracts.tables import Table
 from jobs import lake
 from models import als, artifact, exposure, ranker, shelf
 from models.rerank import Lists
-from models.sources import ease
+from models.sources import alike, ease
 from models.user_block import USER_NUMBERS
-from tests.unit.parity_shop import LISTS, N_ITEMS, N_USERS, SCORERS, SOURCES, TODAY, RandomShop
+from tests.unit.parity_shop import LISTS, N_ITEMS, N_NEAREST, N_USERS, SCORERS, SOURCES, TODAY, RandomShop
 
 DAY: Final = EPOCH + dt.timedelta(days=TODAY)
 PLACEMENTS: Final = {"home": Placement(repeats=True, length=10), "discover": Placement(repeats=False, length=10)}
@@ -28,8 +28,9 @@ PLACEMENTS: Final = {"home": Placement(repeats=True, length=10), "discover": Pla
 
 def settings_of(root: Path, **gates: Any) -> Settings:
     """The settings of the root."""
+    candidates = Candidates(sources=SOURCES, scorers=SCORERS, alike_neighbours=N_NEAREST)
     return Settings(
-        root=str(root), candidates=Candidates(sources=SOURCES, scorers=SCORERS), placements=PLACEMENTS, seed=7,
+        root=str(root), candidates=candidates, placements=PLACEMENTS, seed=7,
         exploration=Exploration(share={}), **gates,
     )  # fmt: skip
 
@@ -68,7 +69,8 @@ def write_root(night: RandomShop, root: Path) -> None:
     texts = {f"night-{name}": booster.model_to_string() for name, booster in boosters.items()}
     ranker.save(layout.artifact("ranker", DAY), texts, about={})
     als.save(layout.artifact("als", DAY), {"als": als.Factors(*night.factors)}, about={})
-    artifact.save(layout.artifact("neighbours", DAY), arrays=ease.to_arrays(*night.weights), texts={}, about={})
+    scorers = ease.to_arrays(*night.weights) | alike.to_arrays(*night.pool)
+    artifact.save(layout.artifact("neighbours", DAY), arrays=scorers, texts={}, about={})
     exposure.Exposure(10).save(layout.artifact("exposure", DAY), about={})
     shelf.save(layout.artifact("shelf", DAY), night.shelf, about={})
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
+from scipy import sparse
 
 from contracts.exploration_section import EXPLORED
 from contracts.rules_section import PINNED, Block, Boost, Bury, MinMargin, Pin, Quota, Region, Rule
@@ -25,13 +26,16 @@ from models.parity.ordering import Ordering, ordering
 from models.ragged import AnyArray, Float32, Int32, rank_within
 from models.rerank import Lists
 from models.shelf import Shelf
+from models.sources import alike
+from models.sources.alike import AlikeUsers
 from models.sources.base import is_new
 from models.user_block import USER_NUMBERS, UserBlock, read_block
 
 SOURCES: Final = ("own", "als", "popular")
-SCORERS: Final = ("ease",)
+SCORERS: Final = ("ease", "alike")
 REASONS: Final = (*SOURCES, EXPLORED, PINNED)
 N_USERS: Final = 40
+N_NEAREST: Final = 6
 N_ITEMS: Final = 60
 TODAY: Final = 20_000
 UNKNOWN: Final = {"repeat_gap_days", "age_days", "price", "price_change", "basket_gap_days", "mean_price"}
@@ -123,8 +127,8 @@ class RandomShop:
     @cached_property
     def block(self) -> UserBlock:
         """The users as the kernels see them."""
-        ints = {name for name in LISTS if np.asarray(self.rows[0][name]).dtype.kind == "i"}
         columns: dict[str, pa.Array] = {}
+        ints = {name for name in LISTS if np.asarray(self.rows[0][name]).dtype.kind == "i"}
         for name in LISTS:
             kind = pa.list_(pa.int32() if name in ints else pa.float32())
             columns[name] = pa.array([np.asarray(row[name]).tolist() for row in self.rows], kind)
@@ -150,6 +154,7 @@ class RandomShop:
         scores = np.where(rng.random(scores.shape) < 0.2, np.float32("nan"), scores)
         scores[:, 1] = self.factors[1][items] @ self.factors[0][row["user_idx"]]
         scores[:, len(SOURCES)] = self._linear(row)[items]
+        scores[:, len(SOURCES) + 1] = self._alike[row["user_idx"], items]
         return Person(
             user_id=f"user-{row['user_idx']}", user_idx=row["user_idx"],
             numbers={name: np.float32("nan" if row[name] is None else row[name]) for name in USER_NUMBERS},
@@ -166,11 +171,26 @@ class RandomShop:
         return scores
 
     @cached_property
+    def _alike(self) -> Float32:
+        """Every user's score of every item by similar users, shape (N_USERS, N_ITEMS)."""
+        rows, items = np.divmod(np.arange(N_USERS * N_ITEMS, dtype=np.int64), N_ITEMS)
+        made = AlikeUsers(*self.pool, N_NEAREST).score(self.block, rows, items.astype(np.int32))
+        return made.reshape(N_USERS, N_ITEMS)
+
+    @cached_property
+    def pool(self) -> tuple[sparse.csr_matrix, sparse.csr_matrix, Int32, Float32]:
+        """The first half of the users: profiles, what they bought lately, who they are; and how rare items are."""
+        bought = self.block.bought.take(self.block.bought.rows < N_USERS // 2)
+        shape, rarity = (N_USERS // 2, N_ITEMS), self.rng(7).random(N_ITEMS).astype(np.float32)
+        profiles = alike.profiles_of(bought.rows, bought.item_idx, bought.decayed_baskets, rarity, shape)
+        recent = sparse.csr_matrix((self.rng(8).random(shape) < 0.2).astype(np.float32))
+        return profiles, recent, np.arange(N_USERS // 2, dtype=np.int32), rarity
+
+    @cached_property
     def weights(self) -> tuple[Int32, Float32]:
         """Items of the scorer's model, two thirds of them, and its weights."""
-        rng = self.rng(6)
-        members = np.sort(rng.choice(N_ITEMS, 40, replace=False)).astype(np.int32)
-        return members, rng.normal(size=(40, 40)).astype(np.float32)
+        members = np.sort(self.rng(6).choice(N_ITEMS, 40, replace=False)).astype(np.int32)
+        return members, self.rng(6).normal(size=(40, 40)).astype(np.float32)
 
     @cached_property
     def factors(self) -> tuple[Float32, Float32]:

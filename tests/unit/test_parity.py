@@ -13,14 +13,14 @@ from contracts.settings import Exploration, Placement
 from jobs.kernels.single_source import ranked_batch
 from models import exploration, exposure, ranking_features
 from models import stages as kernel_stages
-from models.parity import factors, features, linear, stages
+from models.parity import alike, factors, features, linear, stages
 from models.parity.comparing import Compared, Difference, Found, compare
 from models.parity.exploring import exploring
 from models.parity.inputs import Entry, Person, Shop
 from models.parity.ruling import ruling
 from models.parity.stages import PlainContext
 from models.rerank import Lists
-from tests.unit.parity_shop import N_USERS, REASONS, SCORERS, SOURCES, RandomShop, shifted
+from tests.unit.parity_shop import N_NEAREST, N_USERS, REASONS, SCORERS, SOURCES, RandomShop, shifted
 
 PLACEMENTS = [
     Placement(repeats=True, length=10),
@@ -244,6 +244,18 @@ def test_scores_by_other_weights_are_found(night: RandomShop) -> None:
     assert (one.what, one.expected.split()[0]) == ("factors", "ease")
     (one,) = linear.differences(person, night.shop, linear.Weights({}, weights))
     assert "nan" in one.expected
+
+
+def test_scores_by_other_similar_users_are_found(night: RandomShop) -> None:
+    """Scores are sums of likeness; one neighbour less is found, and so is a pool whose users are numbered otherwise."""
+    profiles, recent, users, rarity = night.pool
+    rows = {user: row for row, user in enumerate(users.tolist())}
+    pool = alike.Pool(profiles.tocsc(), recent, rows, rarity, N_NEAREST)
+    assert not [one for person in night.people for one in alike.differences(person, night.shop, pool)]
+    moved = replace(pool, row_of={user: (row + 1) % len(rows) for user, row in rows.items()})
+    for other in (replace(pool, n=N_NEAREST - 1), moved):
+        found = [one for person in night.people for one in alike.differences(person, night.shop, other)]
+        assert {one.what for one in found} == {"factors"}
 
 
 def test_what_may_be_explored_is_what_the_kernels_say(night: RandomShop, tmp_path: Path) -> None:
