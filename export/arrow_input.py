@@ -135,9 +135,6 @@ def _check(columns: Columns, known: npt.NDArray[np.bool_], n_reasons: int, where
         raise invalid(f"A list is longer than {MAX_LENGTH} items", where)
     if not _all_known(columns.items, known) or not _all_known_or_none(columns.anchors, known):
         raise invalid("A list has an item that the items table does not have", where)
-    limit = np.finfo(np.float32).max
-    if not (-limit <= columns.scores.min(initial=0.0) and columns.scores.max(initial=0.0) <= limit):
-        raise invalid("A score is not a finite 32-bit number", where)
     if _highest(columns.sources) >= n_reasons:
         raise invalid(f"A reason is not one of the {n_reasons} sources", where)
 

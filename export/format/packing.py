@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from contracts.errors import InputInvalid
 from export.format import bits, byte_rows
 from export.format.records import LIST_HEAD, LOW_BITS, SCORE_STEPS, Widths, shard_key
 
@@ -87,7 +88,11 @@ def join_records(
 
 
 def pack_lists(columns: Columns, widths: Widths) -> pa.LargeBinaryArray:
-    """Each row as the bytes of a list, in the order of the rows."""
+    """Each row as the bytes of a list, in the order of the rows.
+
+    Raises:
+        InputInvalid: a score is not a finite 32-bit number.
+    """
     starts = np.cumsum(columns.lengths) - columns.lengths
     if len(starts) and columns.lengths.max() == columns.lengths[0] == columns.lengths.min():
         return _pack_equal(columns, np.arange(len(starts)), starts, int(columns.lengths[0]), widths)
@@ -142,23 +147,40 @@ def _matrix(values: npt.NDArray[Any], starts: npt.NDArray[np.int64], n: int) -> 
 def _quantise(
     scores: npt.NDArray[Any], out: npt.NDArray[np.uint8]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Lowest and highest of each row; the score bytes, relative to these rounded ends, go to `out`."""
+    """Lowest and highest of each row; the score bytes, relative to these rounded ends, go to `out`.
+
+    Raises:
+        InputInvalid: a score is not a finite 32-bit number.
+    """
     rows, n = scores.shape
     lowest, highest = np.zeros(rows, dtype=np.float32), np.zeros(rows, dtype=np.float32)
     for block in bits.blocks(rows, n) if n else ():
-        steps = np.array(scores[block].T, dtype=np.float32, order="C")
-        low, high = lowest[block], highest[block]
-        steps.min(axis=0, out=low)
-        steps.max(axis=0, out=high)
+        with np.errstate(over="ignore"):  # what is too large is refused below
+            steps = np.array(scores[block], dtype=np.float32, order="C")
+        low, high = lowest[block], highest[block] = _ends(steps)
+        if not (low.min() >= -MAX_FLOAT and high.max() <= MAX_FLOAT):
+            raise InputInvalid(
+                "A score is not a finite 32-bit number",
+                where="top_n_lists",
+                todo="Correct the table that the snapshot is made from and run the step again.",
+            )
         span = high.astype(np.float64) - low
         scale = SCORE_STEPS / np.where(span > 0, span, np.inf)
         if max(span.max(), scale.max()) > MAX_FLOAT:
             steps = steps.astype(np.float64)
-        steps -= low
-        steps *= scale.astype(steps.dtype)
+        steps -= low[:, None]
+        steps *= scale.astype(steps.dtype)[:, None]
         steps += 0.5  # a cast to an integer then rounds
-        out[block] = steps.astype(np.uint8).T
+        out[block] = steps
     return lowest, highest
+
+
+def _ends(scores: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Lowest and highest of each row; rows that are best first, as most are, need no search for them."""
+    if (scores[:, 1:] <= scores[:, :-1]).all():
+        return scores[:, -1].copy(), scores[:, 0].copy()
+    columns = np.array(scores.T, order="C")  # along the rows it takes four times as long
+    return columns.min(axis=0), columns.max(axis=0)
 
 
 def _pack_pairs(
