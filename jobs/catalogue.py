@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from contracts import tables
 from contracts.layout import Layout
 from jobs import lake, storage
+from jobs.parquet_rows import dataset
 
 
 def catalogue_as_of(spark: SparkSession, layout: Layout, as_of: dt.date) -> tuple[DataFrame, DataFrame]:
@@ -71,7 +72,7 @@ def n_seen(layout: Layout, vocabulary: tables.Table, as_of: dt.date) -> int:
 def _seen(layout: Layout, vocabulary: tables.Table, as_of: dt.date, column: str) -> Iterator[pa.RecordBatch]:
     paths = [file.path for file in lake.files(layout, vocabulary)]
     if paths:
-        rows = pads.dataset(paths, format="parquet")
+        rows = dataset(paths)
         yield from rows.to_batches(columns=[column], filter=pads.field("first_day") <= pa.scalar(as_of))
 
 

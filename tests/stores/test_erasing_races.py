@@ -12,8 +12,11 @@ from unittest import mock
 import pytest
 
 from contracts.errors import PublishRefused, SnapshotMissing
+from export.format.manifest import Manifest
 from export.lookup import Lists
+from export.stores import s3_erasing
 from export.stores.base import Store
+from export.stores.objects import Objects
 from export.stores.state import Channels
 from tests.stores import nights
 from tests.stores.contents import naming
@@ -212,3 +215,26 @@ def test_a_publisher_killed_before_an_erasure_leaves_nothing_that_can_be_flipped
             break
         number += 4
     assert number > 10
+
+
+@pytest.mark.parametrize("new_place", ["s3"], indirect=True)
+def test_a_sweep_leaves_what_another_erasure_has_just_written(place: Place, made: list[Night]) -> None:
+    """The second one runs between its look at the manifest and that at the files: the first deletes none of them."""
+    store = place.store()
+    nights.run(store, made[0])
+    real, looks = s3_erasing.fetch_manifest, [0]
+
+    def fetch(objects: Objects, folder: str) -> Manifest:
+        found = real(objects, folder)
+        looks[0] += 1
+        if looks[0] == 1:
+            erase(place.store(), BOB, "second")
+        return found
+
+    with (
+        mock.patch.object(s3_erasing, "fetch_manifest", fetch),
+        pytest.raises(PublishRefused, match="Another erasure"),
+    ):
+        erase(store, ANN)
+    check_gone(place, {ANN, BOB}, made[:1])
+    nights.run(store, made[1])
