@@ -20,7 +20,7 @@ METRICS = Table(
         _CUT,
         Column("protocol", "string", "What counts as truth, and what it is held against, such as full_catalogue."),
         _PLACEMENT,
-        Column("system", "string", "two_stage, or the name of a reference or source."),
+        Column("system", "string", "two_stage, a reference, a source, chosen_objectives or engagement_alone."),
         Column("metric", "string", "Metric with its cutoff, such as ndcg_10."),
         Column(
             "segment",

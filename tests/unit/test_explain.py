@@ -182,18 +182,22 @@ def test_what_entered_and_left_has_its_cause(settings: Settings) -> None:
     assert bread.movement.why == "A new candidate stands ahead of it (Soap): rank 2 became 3."
 
 
-def test_a_source_whose_lists_are_published_is_the_cause(settings: Settings) -> None:
-    """On the second night ALS was chosen: its ranks count, the ranker's scores do not, and the stages say so."""
-    layout = Layout(Path(settings.root))
-    path = choosing.write(layout, Choices(as_of=SECOND, placements=(Choice(placement="home", system="als"),)))
+@pytest.mark.parametrize(("source", "rank"), [("als", "rank 1"), ("covisit", "no candidate")])
+def test_a_source_whose_lists_are_published_is_the_cause(settings: Settings, source: str, rank: str) -> None:
+    """On the second night a source was chosen: its ranks count, not the ranker's, and the stages say so."""
+    path = choosing.write(
+        Layout(Path(settings.root)), Choices(as_of=SECOND, placements=(Choice(placement="home", system=source),))
+    )
     try:
         made = run(settings, Question(user="ann"))
     finally:
         path.unlink()
     soap, jam = made.items
-    cause = "Published are the lists of source als (rank 1); before it were the two-stage lists (no candidate)."
+    cause = f"Published are the lists of source {source} ({rank}); before it were the two-stage lists (no candidate)."
     assert (soap.movement.why, jam.movement.changes) == (cause, [])
-    assert soap.stages[0] == "the list is that of source als, which the ranker did not beat; its rank did not count"
+    assert (
+        soap.stages[0] == f"the list is that of source {source}, which the ranker did not beat; its rank did not count"
+    )
 
 
 def test_an_item_that_no_source_proposed_says_what_was_nearest(settings: Settings) -> None:
