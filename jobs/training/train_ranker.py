@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Iterator
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from contracts import tables
 from contracts.errors import InputInvalid
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
-from jobs import lake, storage
+from jobs import lake
 from jobs.evaluation import earlier_windows
-from jobs.ingest.flag_users import without_flagged
+from jobs.ingest.flag_users import flagged
 from jobs.paths import layout_of
 from jobs.session import cores
 from jobs.training import impressions, windows
 from jobs.training.calibrate import Row, calibrations
 from models import examples as example_rows
 from models import ranker, ranking_features
+from models.ragged import Int32
 from models.ranker import Examples
 
 NO_LOG: Final = "no window has logged impressions"
-_HASH_SPACE: Final = 1 << 20
+COLUMNS: Final = ("user_idx", "labels", "is_new", "features", "is_clicked", "weights", "n_shown")
 
 
 def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport:
@@ -44,7 +46,7 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date) -> JobReport
     layout = layout_of(settings)
     cuts = window_cuts(settings, as_of)
     made = windows.prepare_all(spark, settings, layout, cuts)
-    boosters, counts, logged, held = _boosters(spark, settings, layout, cuts, as_of)
+    boosters, counts, logged, held = _boosters(settings, layout, cuts, as_of)
     facts = _facts(settings, as_of, cuts, held) | ({"examination": logged} if logged else {})
     folder = layout.artifact("ranker", as_of)
     sha256 = ranker.save(folder, boosters, about=facts)
@@ -101,18 +103,18 @@ def window_cuts(settings: Settings, as_of: dt.date) -> list[dt.date]:
 
 
 def _boosters(
-    spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date], as_of: dt.date
+    settings: Settings, layout: Layout, cuts: list[dt.date], as_of: dt.date
 ) -> tuple[dict[str, str], dict[str, int], dict[str, Any], list[dt.date]]:
     """Each booster's text, the rows it learnt from, what was learnt of each logged window, and the windows held out."""
     boosters: dict[str, str] = {}
     counts: dict[str, int] = {}
-    table = _load(spark, settings, layout, cuts, as_of)
+    table = _load(settings, layout, cuts, as_of)
     of_log, logged = impressions.told_of(layout, table, cuts)
     held = earlier_windows.held_out(table, cuts, settings)
     older = [(earlier_windows.variant_of(at), cuts[cuts.index(cut) + 1 :]) for at, cut in enumerate(held)]
     for variant, chosen in (("night", cuts), *older):
         if variant != "night":
-            table = _load(spark, settings, layout, chosen, as_of)
+            table = _load(settings, layout, chosen, as_of)
         for placement, wanted in settings.placements.items():
             examples = _examples(table, repeats=wanted.repeats and settings.shop.repeats)
             boosters[f"{variant}-{placement}"] = _fit(examples, settings, placement)
@@ -129,27 +131,38 @@ def _examined(logged: dict[str, Any]) -> dict[str, float]:
     return found
 
 
-def _load(spark: SparkSession, settings: Settings, layout: Layout, cuts: list[dt.date], as_of: dt.date) -> pa.Table:
+def _load(settings: Settings, layout: Layout, cuts: list[dt.date], as_of: dt.date) -> pa.Table:
     """Examples of the windows without the users flagged today, thinned by user to `max_examples`, in a fixed order."""
-    stored = storage.read(spark, layout, tables.EXAMPLES).where(F.col("as_of").isin(cuts))
-    rows = without_flagged(spark, layout, stored, as_of)
-    total = rows.agg(F.sum(F.size("labels"))).first()
-    n_rows = int(total[0] or 0) if total is not None else 0
+    left_out = flagged(layout, as_of)
+    n_rows = sum(len(rows["labels"].flatten()) for rows in _blocks(layout, cuts, left_out, ("user_idx", "labels")))
     if n_rows == 0:
         raise InputInvalid(
             "Nobody bought one of their candidates in any window.",
             where=str(layout.table(tables.EXAMPLES)),
             todo="Check the event types' roles, or lengthen ranker.window_days.",
         )
-    if n_rows > settings.ranker.max_examples:
-        share = settings.ranker.max_examples / n_rows
-        bucket = F.pmod(F.xxhash64("user_idx", F.lit(settings.seed)), F.lit(_HASH_SPACE))
-        rows = rows.where(bucket < int(share * _HASH_SPACE))
-    return (
-        rows.select("as_of", "user_idx", "labels", "is_new", "features", "is_clicked", "weights", "n_shown")
-        .toArrow()
-        .sort_by([("as_of", "ascending"), ("user_idx", "ascending")])
-    )
+    share = settings.ranker.max_examples / n_rows
+    thinned = (_thinned(rows, share, settings.seed) for rows in _blocks(layout, cuts, left_out, COLUMNS))
+    table = pa.concat_tables((pa.Table.from_batches([rows]) for rows in thinned), promote_options="default")
+    if "n_shown" not in table.column_names:
+        table = table.append_column("n_shown", pa.nulls(table.num_rows, pa.int32()))
+    return table.sort_by([("as_of", "ascending"), ("user_idx", "ascending")])
+
+
+def _blocks(layout: Layout, cuts: list[dt.date], left_out: Int32, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Stored examples with their cut as `as_of`; columns that the files of a window lack are left out."""
+    for cut in sorted(cuts):
+        there = lake.columns_of(layout, tables.EXAMPLES, cut, columns)
+        found = lake.batches(layout, tables.EXAMPLES, cut, there) if there else ()
+        for block in found:
+            rows = block.filter(pa.array(~np.isin(block.column("user_idx").to_numpy(), left_out)))
+            yield rows.append_column("as_of", pa.array([cut] * rows.num_rows, pa.date32()))
+
+
+def _thinned(rows: pa.RecordBatch, share: float, seed: int) -> pa.RecordBatch:
+    if share >= 1:
+        return rows
+    return rows.filter(pa.array(ranker.is_sampled(rows.column("user_idx").to_numpy().astype(np.int64), share, seed)))
 
 
 def _examples(table: pa.Table, *, repeats: bool) -> Examples:

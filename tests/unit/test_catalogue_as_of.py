@@ -18,12 +18,12 @@ LATER = FIRST + dt.timedelta(days=7)
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    """Items 0 and 1 were seen on the first day, 2 later; two catalogues, of which only the later one has item 2."""
+    """Items 0 and 1 were seen on the first day, 2 later, though the first catalogue lists it too."""
     made = Layout(tmp_path)
     ids = pa.table({"item_idx": pa.array([2, 0, 1], pa.int32()), "item_id": ["c", "a", "b"],
                     "first_day": pa.array([LATER, FIRST, FIRST])})  # fmt: skip
     write_deltalake(str(made.table(tables.ITEM_VOCABULARY)), ids)
-    for day, rows in ((FIRST, {1: "pen"}), (LATER, {2: "ink", 1: "quill", 0: None})):
+    for day, rows in ((FIRST, {2: "ink", 1: "pen"}), (LATER, {2: "ink", 1: "quill", 0: None})):
         texts = pa.table({"as_of": [day] * len(rows), "item_idx": pa.array(list(rows), pa.int32()),
                           "title": pa.array(list(rows.values()), pa.string())})  # fmt: skip
         write_deltalake(str(made.table(tables.ITEMS)), texts, mode="append", partition_by=["as_of"])

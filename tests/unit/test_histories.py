@@ -123,13 +123,13 @@ def test_no_date_knows_what_came_later(events: list[Any], day: int) -> None:
 def test_rows_are_put_in_order_whoever_brought_them() -> None:
     """By user, day and item; users are positions among those of the block."""
     columns = {
-        "user_idx": [9, 4, 9, 4], "days": [3, 5, 2, 5], "item_idx": [1, 7, 1, 6], "is_purchase": [True] * 4,
+        "user_idx": [9, 4, 9, 4], "days": [3, 5, 3, 4], "item_idx": [2, 6, 1, 7], "is_purchase": [True] * 4,
         "weights": [1.0, 2.0, 3.0, 4.0], "quantities": [1.0] * 4, "amounts": [1.0] * 4,
     }  # fmt: skip
     users, rows = histories.in_order(pa.RecordBatch.from_pydict(columns))
     assert users.tolist() == [4, 9]
     found = (rows.rows.tolist(), rows.days.tolist(), rows.item_idx.tolist(), rows.weights.tolist())
-    assert found == ([0, 0, 1, 1], [5, 5, 2, 3], [6, 7, 1, 1], [4.0, 2.0, 3.0, 1.0])
+    assert found == ([0, 0, 1, 1], [4, 5, 3, 3], [7, 6, 1, 2], [4.0, 2.0, 3.0, 1.0])
 
 
 def test_some_fields_of_pairs_are_read_alone() -> None:

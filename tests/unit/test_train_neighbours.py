@@ -31,7 +31,7 @@ def write(layout: Layout, table: tables.Table, rows: dict[str, Any], **types: pa
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Five users, the last of them flagged, and four items; item 9 and a day of April are not known yet."""
+    """Five users, the last one flagged, and four items; item 9 and April are not known yet, 28 days ago is too old."""
     layout, index = Layout(tmp_path), pa.int32()
     day = (AS_OF - dt.date(1970, 1, 1)).days
     bought = {0: [(0, 1, 0), (1, 1, 0)], 1: [(0, 1, 3)], 2: [(0, 1, 28), (2, 0, 1), (9, 1, 1)], 3: [(3, 2, 27)],
@@ -46,7 +46,7 @@ def settings(tmp_path: Path) -> Settings:
         "as_of": [AS_OF] * 4, "user_idx": [0, 1, 3, 4], "segment": ["gold", "tin", "gold", "bots"],
     }, user_idx=index)  # fmt: skip
     rows = [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0), (2, 2, 1), (2, 3, 1), (2, 0, 2), (4, 0, 3), (4, 3, 3),
-            (2, 9, 1), (0, 0, -1), (0, 3, -1)]  # fmt: skip
+            (2, 9, 1), (0, 0, -1), (0, 3, -1), (1, 1, 28), (1, 2, 28)]  # fmt: skip
     write(layout, tables.INTERACTIONS, {
         "day": [AS_OF - dt.timedelta(days=age) for *_, age in rows], "user_idx": [row[0] for row in rows],
         "item_idx": [row[1] for row in rows], "weight": [1.0] * len(rows),
