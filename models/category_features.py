@@ -15,30 +15,37 @@ from models.ragged import AnyArray, Float32, Int32, Int64
 from models.user_block import UserBlock, find
 
 Float64 = npt.NDArray[np.float64]
-KINDS: Final = ("affinity", "fit", "share", "variety", "recency_days", "relative_price")
+OF_ALL: Final = ("affinity", "fit")
+OF_CATEGORY: Final = ("share", "variety", "recency_days", "relative_price")
+
+
+def kinds_of(name: str) -> tuple[str, ...]:
+    """The features that an attribute has: the category all of them, as more of the others only add noise."""
+    return (*OF_ALL, *OF_CATEGORY) if name == "category" else OF_ALL
 
 
 def names() -> tuple[str, ...]:
     """Feature names in the order of the columns."""
-    return tuple(f"{kind}_{name}" for name in CODES for kind in KINDS)
+    return tuple(f"{kind}_{name}" for name in CODES for kind in kinds_of(name))
 
 
 def columns(block: UserBlock, candidates: CandidateBlock, items: ItemArrays, *, today: int) -> list[Float32]:
     """The columns of `names`, each of shape (n_candidates,).
 
-    Of every attribute: `affinity`, the share of the user's baskets, halved every 60 days, in the item's value; `share`,
-    the item's share of its value's buyers in 84 days; `fit`, their product; `variety`, the user's distinct items in a
-    basket of it; `recency_days`, days since the user's last purchase in it; `relative_price`, the item's price over the
-    mean of the user's items in it, weighted by baskets halved every 180 days. NaN where the item has no value, and but
-    for `affinity` and `fit`, which are 0 then, where the user bought nothing of it.
+    Of every attribute: `affinity`, the share of the user's baskets, halved every 60 days, in the item's value, and
+    `fit`, that times the item's share of its value's buyers in 84 days. Of the category also: `share`, the latter
+    alone; `variety`, the user's distinct items in a basket of it; `recency_days`, days since the user's last purchase
+    in it; `relative_price`, the item's price over the mean of the user's items in it, weighted by baskets halved every
+    180 days. NaN where the item has no value, and but for `affinity` and `fit`, which are 0 then, where the user bought
+    nothing of it.
     """
     made: list[Float32] = []
     for name in CODES:
-        codes = np.asarray(items.codes[name])
+        codes, kinds = np.asarray(items.codes[name]), kinds_of(name)
         if codes.max(initial=-1) < 0:
-            made += [np.full(len(candidates.rows), np.nan, dtype=np.float32)] * len(KINDS)
+            made += [np.full(len(candidates.rows), np.nan, dtype=np.float32)] * len(kinds)
         else:
-            made += _of_attribute(block, candidates, items, codes, today)
+            made += _of_attribute(block, candidates, items, codes, today)[: len(kinds)]
     return made
 
 

@@ -29,7 +29,7 @@ class _Habit:
 
 
 def columns(person: Person, shop: Shop, name: str) -> dict[str, AnyArray]:
-    """The features of one attribute's texts, by name, each of shape (candidates,)."""
+    """The features of one attribute's texts, by name, each of shape (candidates,); more than the ranker asks for."""
     if not any(shop.texts[name]):
         return {f"{kind}_{name}": np.full(len(person.items), _ABSENT, dtype=np.float32) for kind in _KINDS}
     habits, total = _habits(person, shop, name)
