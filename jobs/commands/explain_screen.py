@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from jobs.explaining.result import Change, Explanation, ItemExplanation, SourceScore
+from models.measures import OURS
 
 _MARKS: Final = {"entered": "[green]new[/]", "left": "[red]left[/]", "stayed": "", "out": "", "first": ""}
 _SHORT: Final = 12
@@ -34,6 +35,9 @@ def _show_head(console: Console, made: Explanation) -> None:
     since = f", beside {made.versions.before}" if made.versions.before else ""
     title = f"[bold]{escape(made.user_id)} · {escape(made.placement)}[/]"
     console.print(f"{title}: {told}, as of {made.versions.as_of}{since}", soft_wrap=True)
+    if made.whose == "personal" and made.system != OURS:
+        text = f"These are the lists of source {made.system}, which the ranker did not beat: its ranks did not count."
+        console.print(text, markup=False, soft_wrap=True)
 
 
 def _show_list(console: Console, made: Explanation) -> None:
@@ -45,7 +49,7 @@ def _show_list(console: Console, made: Explanation) -> None:
         console.print(f"{item.place or 0:>3}  {name}  {rank}  {mark}".rstrip(), soft_wrap=True)
         _under(console, f"{item.reason}; {_sources(item.sources) or item.stages[0]}")
         added = [f"{c.feature} {_value(c.value)} ({c.contribution:+.2f})" for c in item.contributions]
-        if added:
+        if added and made.system == OURS:
             _under(console, ", ".join(added))
         if item.movement.kind in {"entered", "stayed"}:
             _under(console, f"{item.movement.why}{_changes(item.movement.changes)}")

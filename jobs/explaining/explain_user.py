@@ -61,7 +61,7 @@ def run(settings: Settings, asked: Question) -> Explanation:
     then = UserNight(layout, settings, earlier, user, placement) if earlier else None
     versions = _versions(settings, layout, now, then, served)
     if now.listed is None:
-        return _of_nobody(asked, versions, served)
+        return _of_nobody(asked, versions, served, now.system)
     made = Explainer(settings, now, then, asked.n_features)
     made.served = served if served is not None and served.as_of == day else None
     made.look_at(item)
@@ -71,6 +71,7 @@ def run(settings: Settings, asked: Question) -> Explanation:
         placement=placement,
         segment=now.listed["segment"],
         whose="personal",
+        system=now.system,
         n_candidates=len(now.ranks),
         n_listed=len(made.listed),
         versions=versions,
@@ -79,12 +80,13 @@ def run(settings: Settings, asked: Question) -> Explanation:
     )
 
 
-def _of_nobody(asked: Question, versions: Versions, served: TopN | None) -> Explanation:
+def _of_nobody(asked: Question, versions: Versions, served: TopN | None, system: str) -> Explanation:
     return Explanation(
         user_id=asked.user,
         placement=asked.placement,
         segment=served.segment if served else None,
         whose="fallback",
+        system=system,
         n_candidates=0,
         n_listed=0,
         versions=versions,

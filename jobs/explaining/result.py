@@ -138,6 +138,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         whose: `personal`, or `fallback` for a user without an own list: a fallback list has no candidates to explain.
+        system: whose lists the placement publishes: `two_stage`, or a source, by whose ranks the items stand.
         items: in the list's order, or the one asked for.
         left: of the items that left since the night before, in their old order.
     """
@@ -146,6 +147,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     placement: str
     segment: str | None
     whose: Literal["personal", "fallback"]
+    system: str
     n_candidates: int
     n_listed: int
     versions: Versions

@@ -192,6 +192,11 @@ def test_a_source_whose_lists_are_published_is_the_cause(settings: Settings, sou
         made = run(settings, Question(user="ann"))
     finally:
         path.unlink()
+    console = Console(width=200, record=True, file=io.StringIO())
+    show_explanation(console, made)
+    text = console.export_text()
+    assert f"These are the lists of source {source}, which the ranker did not beat" in text
+    assert "score_als" not in text
     soap, jam = made.items
     cause = f"Published are the lists of source {source} ({rank}); before it were the two-stage lists (no candidate)."
     assert (soap.movement.why, jam.movement.changes) == (cause, [])
