@@ -59,7 +59,7 @@ def test_an_erasure_waits_for_the_step_and_goes_before_the_next(
         threads[0].start()
         wait_until_taken(tmp_path, ".erasing")
         threads[1].start()
-        while len(caplog.records) < 2:
+        while len(caplog.records) < 2 and threads[1].is_alive():
             threading.Event().wait(0.001)
         order.append("step")
     for thread in threads:
