@@ -141,8 +141,15 @@ def _costs(night: Night) -> list[Block]:
 
 
 def _weights(night: Night, placement: str) -> str:
-    over = night.settings.placements[placement].objectives
-    return ", ".join(f"{key} {share:.2f}" for key, share in night.settings.objectives.weights(over).items() if share)
+    weights = night.settings.objectives.weights(night.settings.placements[placement].objectives)
+    told = ", ".join(f"{key} {share:.2f}" for key, share in weights.items() if share)
+    numbers, k = Numbers(night.of(tables.METRICS)), night.k
+    is_measured, has_margins = (
+        numbers.row(FULL, placement, CHOSEN, f"{ORDERED}{key}_{k}") is not None for key in ("ndcg", "margin")
+    )
+    if weights["margin"] and is_measured and not has_margins:
+        return f"{told}; the shop has no margins, the others take their weight"
+    return told
 
 
 def _front(name: str, points: list[dict[str, Any]], k: int) -> Figure:

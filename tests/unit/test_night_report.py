@@ -126,6 +126,7 @@ def test_changes_rules_outcomes_and_objectives_are_told(whole: tuple[str, Page])
         "chosenengagement 0.60, diversity 0.25, margin 0.15", "0.3380", "-0.0045[-0.0060, -0.0030]", "0.610", "0.520",
         "0.310",
     ]  # fmt: skip
+    assert "margin 0.15; the shop has no margins, the others take their weight" in page.text
     assert rows(page, "home, tonight's holdout: the chosen weights, 1,205 users")[1:] == [
         ["chosen", "0.3391", "-0.0034[-0.0050, -0.0020]", "0.620", "0.500"],
         ["engagement alone", "0.3425", "", "0.520", "0.500"],
