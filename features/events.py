@@ -47,15 +47,28 @@ def suspects(classified: DataFrame) -> DataFrame:
     return accepted.groupBy("key_hash").count().where(F.col("count") > 1).select("key_hash")
 
 
-def mark_duplicates(classified: DataFrame, suspected: DataFrame, known: DataFrame | None) -> DataFrame:
+def twins(classified: DataFrame, suspected: DataFrame) -> DataFrame:
+    """The accepted rows of `classified` that may be repeated: those whose key's hash is `suspected`.
+
+    Args:
+        classified: the result of `classify`.
+        suspected: the result of `suspects` of the same rows.
+    """
+    return classified.where(F.col("reason").isNull()).join(F.broadcast(suspected), "key_hash", "left_semi")
+
+
+def mark_duplicates(
+    classified: DataFrame, suspected: tuple[DataFrame, DataFrame] | None, known: DataFrame | None
+) -> DataFrame:
     """`classified` with `is_duplicate`: an accepted row whose key was seen before.
 
     Within the frame the first row by landing day, source file and content stays; a key in `known` makes every row of
     the frame a duplicate. Quarantined rows are never duplicates.
 
     Args:
-        classified: the result of `classify`; read twice.
-        suspected: the result of `suspects` of the same rows; read twice. Only they are sorted.
+        classified: the result of `classify`.
+        suspected: the results of `suspects` and of `twins` of the same rows, of which only the latter are sorted; None
+            where there are none.
         known: `event_key` and `event_date` of events already in the lake, or None.
     """
     repeated = _mark_repeats(classified, suspected).drop("key_hash")
@@ -67,13 +80,17 @@ def mark_duplicates(classified: DataFrame, suspected: DataFrame, known: DataFram
     return joined.withColumn("is_duplicate", duplicate).drop("is_repeat", "is_known")
 
 
-def _mark_repeats(classified: DataFrame, suspected: DataFrame) -> DataFrame:
-    flagged = F.broadcast(suspected.withColumn("is_suspect", F.lit(True)))
-    marked = classified.join(flagged, "key_hash", "left")
-    suspect = F.col("is_suspect").isNotNull() & F.col("reason").isNull()
+def _mark_repeats(classified: DataFrame, suspected: tuple[DataFrame, DataFrame] | None) -> DataFrame:
+    if suspected is None:
+        return classified.withColumn("is_repeat", F.lit(False))
+    hashes, alike = suspected
+    flagged = F.broadcast(hashes.withColumn("is_suspect", F.lit(True)))
+    others = classified.join(flagged, "key_hash", "left").where(
+        F.col("is_suspect").isNull() | F.col("reason").isNotNull()
+    )
     order = Window.partitionBy("event_key").orderBy("landing_date", "source_file", *_IDENTITY)
-    sorted_ = marked.where(suspect).withColumn("is_repeat", F.row_number().over(order) > 1)
-    return marked.where(~suspect).withColumn("is_repeat", F.lit(False)).unionByName(sorted_).drop("is_suspect")
+    sorted_ = alike.withColumn("is_repeat", F.row_number().over(order) > 1)
+    return others.drop("is_suspect").withColumn("is_repeat", F.lit(False)).unionByName(sorted_)
 
 
 def _content_hash() -> Column:

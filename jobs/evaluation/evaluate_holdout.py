@@ -14,7 +14,6 @@ from contracts.errors import InputMissing
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
-from features.user_rows import with_candidates
 from jobs import lake, storage
 from jobs.artifacts import SharedFolder
 from jobs.evaluation import choosing, earlier_windows, extreme_users, metric_tables, objectives_cost, recall_ledger
@@ -25,7 +24,7 @@ from jobs.evaluation.ledger_report import LedgerRow
 from jobs.evaluation.measure import Measured, among, measure, metric_rows, to_frame, truth_frame
 from jobs.evaluation.thresholds import section as threshold_section
 from jobs.evaluation.thresholds import threshold_rows
-from jobs.kernels.blocks import candidates_of
+from jobs.kernels.blocks import CANDIDATE_COLUMNS, proposed_to
 from jobs.kernels.metering import costs_of
 from jobs.kernels.ranking import Boosters, rank
 from jobs.kitchens import kitchen_of, users_of
@@ -115,7 +114,8 @@ def _measure_earlier(
     try:
         folder = layout.artifact(f"holdout_shelf_{position}", as_of)
         shelf = shelve(spark, settings, ranked, as_of=known, folder=folder)
-        lists = list_frame(spark, settings, ranked, shelf, as_of=known)
+        people = users.drop(*CANDIDATE_COLUMNS)
+        lists = list_frame(spark, settings, ranked, shelf, as_of=known, users=people)
         return measure(spark, settings, cut=cut, users=users, truth=truth, lists=lists, ranked=ranked)
     finally:
         ranked.unpersist()
@@ -177,18 +177,21 @@ def _measure(
     costs = costs_of(spark)
     users = with_candidates_of(spark, settings, truth, costs, known=known).persist(StorageLevel.MEMORY_AND_DISK)
     ranked = ranked_unseen(spark, settings, users, known=known, as_of=as_of).persist(StorageLevel.MEMORY_AND_DISK)
+    kept = [truth, users, ranked]
     try:
         shelf = shelve(spark, settings, ranked, as_of=known, folder=layout.artifact("holdout_shelf", as_of))
-        lists = list_frame(spark, settings, ranked, shelf, as_of=known)
+        people = users.drop(*CANDIDATE_COLUMNS)
+        made = list_frame(spark, settings, ranked, shelf, as_of=known, users=people)
+        lists = made.select("placement", "user_idx", "item_idx").persist(StorageLevel.MEMORY_AND_DISK)
+        kept.append(lists)
         measured = measure(spark, settings, cut=cut, users=users, truth=truth, lists=lists, ranked=ranked)
         frames = recall_ledger.Frames(users, truth, lists, costs)
         found = recall_ledger.count(spark, settings, measured.plan, frames, cut=cut)
         extremes = extreme_users.rows_of(measured, truth, layout)
-        objectives = _objectives(spark, settings, objectives_cost.Frames(shelf, ranked, truth), cut=cut)
+        objectives = _objectives(spark, settings, objectives_cost.Frames(shelf, ranked, truth, people), cut=cut)
     finally:
-        ranked.unpersist()
-        users.unpersist()
-        truth.unpersist()
+        for frame in reversed(kept):
+            frame.unpersist()
     if not measured.table.num_rows:
         raise InputMissing(
             f"No user known by {known} bought anything in the {days} days that followed.",
@@ -214,7 +217,7 @@ def with_candidates_of(
     layout = layout_of(settings)
     counted = among(users_of(spark, layout, known), truth)
     users = counted.repartition(spark.sparkContext.defaultParallelism, "user_idx")
-    return with_candidates(users, candidates_of(users, kitchen_of(spark, settings, layout, known), costs))
+    return proposed_to(users, kitchen_of(spark, settings, layout, known), costs)
 
 
 def ranked_unseen(

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from contracts.settings import OBJECTIVES, Settings
 from jobs.kernels.shelves import ShelfFolder
 from jobs.kernels.sweeping import swept
-from jobs.kitchens import kitchen_of, users_of
+from jobs.kitchens import kitchen_of
 from jobs.paths import layout_of
 from models import metrics
 from models.bootstrap import paired_difference
@@ -34,11 +34,13 @@ class Frames:
         shelf: of the day before it.
         ranked: rows like `ranked`, of all placements.
         truth: the result of `jobs.evaluation.measure.truth_frame`.
+        users: `user_frame` of those of them, or of more.
     """
 
     shelf: ShelfFolder
     ranked: DataFrame
     truth: DataFrame
+    users: DataFrame
 
 
 def metric_rows(found: Mapping[str, list[Point]], k: int, *, cut: dt.date) -> list[Row]:
@@ -117,7 +119,7 @@ def points_of(
     may_repeat = placement.repeats and settings.shop.repeats
     mine = frames.ranked.where(F.col("placement") == name).withColumnRenamed("item_idx", "ranked_idx")
     taken = frames.truth.select("user_idx", F.col("truth_all" if may_repeat else "truth_new").alias("truth"))
-    users = users_of(spark, layout, known).join(mine, "user_idx").join(taken, "user_idx")
+    users = frames.users.join(mine, "user_idx").join(taken, "user_idx")
     k = settings.evaluation.k
     table = swept(users, kitchen, frames.shelf, name, placement, points, k=k, may_repeat=may_repeat).toArrow()
     return _told(table.sort_by("user_idx"), points, settings, int(kitchen.catalogue().allowed.sum()))

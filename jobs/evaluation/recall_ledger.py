@@ -24,7 +24,7 @@ class Frames(NamedTuple):
     Attributes:
         users: `with_candidates` as of the day before the cut, persisted, so that no candidate is made again.
         truth: the result of `truth_frame`.
-        lists: `placement`, `user_idx`, `item_idx` (best first), `scores`.
+        lists: `placement`, `user_idx`, `item_idx` (best first).
         costs: what the candidates of `users` cost, added up when they were made.
     """
 
@@ -45,7 +45,7 @@ def count(spark: SparkSession, settings: Settings, plan: Plan, frames: Frames, *
         cut: first day of the window; artifacts of the day before are there.
     """
     kitchen = kitchen_of(spark, settings, layout_of(settings), cut - dt.timedelta(days=1))
-    judged = measuring.with_lists(frames.truth, plan, frames.lists, frames.lists)
+    judged = measuring.with_lists(frames.truth, plan, frames.lists)
     lengths = {name: placement.length for name, placement in settings.placements.items()}
     counted = kernel.counted(
         frames.users.select(*kernel.NEEDED).join(judged, "user_idx"), kitchen, plan, lengths, settings.segments

@@ -19,6 +19,7 @@ from jobs.evaluation.evaluate_holdout import ranked_unseen, with_candidates_of
 from jobs.evaluation.measure import truth_frame
 from jobs.evaluation.objectives_cost import Frames, Point, points_of
 from jobs.kernels.metering import costs_of
+from jobs.kitchens import users_of
 from jobs.paths import layout_of
 from jobs.ranking.shelve_items import shelve
 from jobs.training import windows
@@ -73,7 +74,7 @@ def _swept(spark: SparkSession, settings: Settings, *, as_of: dt.date, known: dt
     ranked = ranked_unseen(spark, settings, users, known=known, as_of=as_of).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         shelf = shelve(spark, settings, ranked, as_of=known, folder=layout.artifact("sweep_shelf", as_of))
-        frames = Frames(shelf, ranked, truth)
+        frames = Frames(shelf, ranked, truth, users_of(spark, layout, known))
         every = {
             name: points_of(spark, settings, name, frames, known=known, more=_grid) for name in settings.placements
         }

@@ -37,13 +37,16 @@ def run(spark: SparkSession, settings: Settings, *, as_of: dt.date, first: dt.da
     raw, n_erased = _without_erased(raw, n_read, layout)
     classified = rules.classify(raw, settings.shop, settings.ingest).persist(StorageLevel.MEMORY_AND_DISK)
     suspected = rules.suspects(classified).persist()
-    marked = rules.mark_duplicates(classified, suspected, _known_keys(spark, layout, first, as_of))
+    alike = rules.twins(classified, suspected).persist()
     try:
+        found = (suspected, alike) if suspected.count() else None
+        marked = rules.mark_duplicates(classified, found, _known_keys(spark, layout, first, as_of))
         counts = _count(marked)
         _refuse_bad_input(counts, n_read, settings, layout, first, as_of)
-        written = _write(layout, marked, first, as_of)
+        written = _write(layout, classified, marked, first, as_of)
         _account(n_read - n_erased, counts, written, layout)
     finally:
+        alike.unpersist()
         suspected.unpersist()
         classified.unpersist()
     extended = extend_vocabularies(spark, layout)
@@ -120,9 +123,9 @@ def _refuse_bad_input(
         )
 
 
-def _write(layout: Layout, marked: DataFrame, first: dt.date, last: dt.date) -> dict[str, int]:
+def _write(layout: Layout, classified: DataFrame, marked: DataFrame, first: dt.date, last: dt.date) -> dict[str, int]:
     accepted = marked.where(F.col("reason").isNull() & ~F.col("is_duplicate"))
-    rejected = marked.where(F.col("reason").isNotNull())
+    rejected = classified.where(F.col("reason").isNotNull())
     return {
         "accepted": storage.replace(layout, tables.EVENTS, accepted, first=first, last=last),
         "quarantined": storage.replace(layout, tables.QUARANTINE, rejected, first=first, last=last),

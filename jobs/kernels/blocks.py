@@ -29,6 +29,10 @@ EXAMPLES_SCHEMA: Final = (
     "user_idx int, labels array<tinyint>, is_new array<boolean>, features binary, is_clicked array<boolean>, "
     "weights array<float>, n_shown int"
 )
+CANDIDATE_COLUMNS: Final = {
+    "proposed_idx": "array<int>", "source_bits": "array<int>", "source_scores": "binary", "source_ranks": "binary",
+}  # fmt: skip
+"""What `features.user_rows.with_candidates` adds to a user, and its type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +92,45 @@ def candidates_of(users: DataFrame, kitchen: Kitchen, costs: Accumulator[dict[st
         kitchen: artifacts and settings.
         costs: where the processor seconds of each source add up, as often as the rows are made.
     """
-    per_source = kitchen.settings.per_source
+    columns = {"user_idx": "int", "item_idx": "array<int>", **dict(list(CANDIDATE_COLUMNS.items())[1:])}
 
     def generate_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        n_items, sources, scorers = kitchen.catalogue().items.n_items, kitchen.sources(), kitchen.scorers()
-        if costs is not None:
-            sources, scorers = metered(sources, costs), metered_scorers(scorers, costs)
-        for batch in blocks:
-            made = candidate_rows.generate(read_block(batch, n_items), sources, per_source, scorers)
-            columns = {"user_idx": batch.column("user_idx"), **candidate_rows.to_columns(made, batch.num_rows)}
-            yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+        for batch, made in _generated(blocks, kitchen, costs):
+            yield pa.RecordBatch.from_arrays([batch.column("user_idx"), *made.values()], names=list(columns))
 
-    schema = "user_idx int, item_idx array<int>, source_bits array<int>, source_scores binary, source_ranks binary"
-    return users.mapInArrow(generate_blocks, schema)
+    return users.mapInArrow(generate_blocks, _ddl(columns))
+
+
+def proposed_to(users: DataFrame, kitchen: Kitchen, costs: Accumulator[dict[str, float]] | None = None) -> DataFrame:
+    """The result of `with_candidates` for users whose candidates were not made yet; they are read once, not joined.
+
+    Args:
+        users: the result of `user_frame` for the kitchen's date, or some of its rows.
+        kitchen: artifacts and settings.
+        costs: as `candidates_of` has them.
+    """
+    columns = dict(users.dtypes) | CANDIDATE_COLUMNS
+
+    def generate_blocks(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch, made in _generated(blocks, kitchen, costs):
+            yield pa.RecordBatch.from_arrays([*batch.columns, *made.values()], names=list(columns))
+
+    return users.mapInArrow(generate_blocks, _ddl(columns))
+
+
+def _generated(
+    blocks: Iterable[pa.RecordBatch], kitchen: Kitchen, costs: Accumulator[dict[str, float]] | None
+) -> Iterator[tuple[pa.RecordBatch, dict[str, pa.Array]]]:
+    n_items, sources, scorers = kitchen.catalogue().items.n_items, kitchen.sources(), kitchen.scorers()
+    if costs is not None:
+        sources, scorers = metered(sources, costs), metered_scorers(scorers, costs)
+    for batch in blocks:
+        made = candidate_rows.generate(read_block(batch, n_items), sources, kitchen.settings.per_source, scorers)
+        yield batch, candidate_rows.to_columns(made, batch.num_rows)
+
+
+def _ddl(columns: dict[str, str]) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in columns.items())
 
 
 def examples_of(

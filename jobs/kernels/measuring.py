@@ -57,9 +57,9 @@ def _references(
 
 
 def with_lists(
-    truth: DataFrame, plan: Plan, lists_: DataFrame, ranked: DataFrame, earlier: DataFrame | None = None
+    truth: DataFrame, plan: Plan, lists_: DataFrame, ranked: DataFrame | None = None, earlier: DataFrame | None = None
 ) -> DataFrame:
-    """`truth` with `list_i`, `ranked_i`, `scores_i` and, if given, `earlier_i` of placement i; null for users without.
+    """`truth` with `list_i` and, if given, `ranked_i`, `scores_i`, `earlier_i` of placement i; null for users without.
 
     Args:
         truth: one row a user.

@@ -94,15 +94,30 @@ def by_score_where_replaced(settings: Settings, systems: dict[str, str]) -> Sett
 
 
 def list_frame(
-    spark: SparkSession, settings: Settings, ranked: DataFrame, shelf: ShelfFolder, *, as_of: dt.date
+    spark: SparkSession,
+    settings: Settings,
+    ranked: DataFrame,
+    shelf: ShelfFolder,
+    *,
+    as_of: dt.date,
+    users: DataFrame | None = None,
 ) -> DataFrame:
-    """Rows of the table `top_n_lists` without `as_of`, from ranked candidates and a shelf of that date."""
+    """Rows of the table `top_n_lists` without `as_of`, from ranked candidates and a shelf of that date.
+
+    Args:
+        spark: session.
+        settings: placements and exploration.
+        ranked: rows like `ranked`.
+        shelf: of the date.
+        as_of: the date.
+        users: `user_frame` of the users in `ranked`; None for everybody's.
+    """
     layout = layout_of(settings)
     kitchen = kitchen_of(spark, settings, layout, as_of)
     exposure = SharedFolder(spark, count_exposure.make(layout, settings, as_of=as_of)).open
     exploring = Exploring(settings.exploration, settings.seed, as_of, settings.reasons.index(EXPLORED), exposure)
-    users = users_of(spark, layout, as_of)
-    made = rerank(ranked, users, kitchen, shelf, settings.placements, exploring, repeats=settings.shop.repeats)
+    known_users = users_of(spark, layout, as_of) if users is None else users
+    made = rerank(ranked, known_users, kitchen, shelf, settings.placements, exploring, repeats=settings.shop.repeats)
     _, known = catalogue_as_of(spark, layout, as_of)
     return made.join(known.select("user_idx", "user_id", "segment"), "user_idx")
 

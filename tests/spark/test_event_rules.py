@@ -81,10 +81,19 @@ def test_an_unreadable_line_is_kept_as_it_was(judged: list[Any]) -> None:
 def duplicates(spark: SparkSession, *changes: dict[str, Any], known: DataFrame | None = None) -> dict[str, bool]:
     """Whether the row of each source file is a duplicate."""
     classified = rules.classify(raw(spark, *changes), SHOP, Ingest())
-    return {
-        row["source_file"]: row["is_duplicate"]
-        for row in rules.mark_duplicates(classified, rules.suspects(classified), known).collect()
-    }
+    suspected = rules.suspects(classified)
+    found = (suspected, rules.twins(classified, suspected)) if suspected.count() else None
+    rows = rules.mark_duplicates(classified, found, known).collect()
+    assert len(rows) == len(changes)
+    return {row["source_file"]: row["is_duplicate"] for row in rows}
+
+
+def test_where_no_two_hashes_are_equal_nothing_is_repeated(spark: SparkSession) -> None:
+    """Nothing is suspected, and what the lake knows is a duplicate all the same."""
+    ids = ({"source_file": "a", "event_id": "e1"}, {"source_file": "b", "event_id": "e2"})
+    assert duplicates(spark, *ids) == {"a": False, "b": False}
+    dated = spark.createDataFrame([("e2",)], "event_key string").withColumn("event_date", F.to_date(F.lit(DAY)))
+    assert duplicates(spark, *ids, known=dated) == {"a": False, "b": True}
 
 
 def test_the_first_of_equal_rows_stays(spark: SparkSession) -> None:

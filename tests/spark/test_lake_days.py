@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from contracts import tables
 from contracts.days import EPOCH
@@ -17,10 +18,13 @@ from contracts.errors import CatalogueShrunk, InputMissing
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Als, Settings
+from features.user_rows import with_candidates
 from jobs import storage
 from jobs.ingest import flag_users, ingest_catalogue, ingest_events
 from jobs.ingest import update_interactions as updates
-from jobs.kernels.histories import fold_days
+from jobs.kernels.blocks import proposed_to
+from jobs.kernels.histories import fold_days, rebuild_days
+from jobs.kitchens import kitchen_of, users_of
 from jobs.paths import layout_of
 from jobs.ranking import generate_candidates
 from jobs.training import build_features, train_als, train_neighbours
@@ -177,6 +181,28 @@ def test_features_of_a_date_count_what_stands(shop: Shop, known: dict[str, Any])
     assert (users[0]["n_baskets"], users[0]["basket_gap_days"], users[0]["segment"]) == (2, 1.0, "gold")
     assert (users[2]["recency_days"], users[2]["basket_gap_days"], users[2]["segment"]) == (1.0, None, "all")
     assert sorted(known["candidates"]) == [0, 1, 2]
+
+
+def test_candidates_made_in_passing_are_those_of_the_table(shop: Shop, known: dict[str, Any]) -> None:
+    """Users whose candidates are made as they are read have the columns and values of users beside the table."""
+    assert known["candidates"]
+    users = users_of(shop.spark, shop.layout, DAYS[1])
+    joined = with_candidates(users, storage.read_as_of(shop.spark, shop.layout, tables.CANDIDATES, DAYS[1]))
+    made = proposed_to(users, kitchen_of(shop.spark, shop.settings, shop.layout, DAYS[1]))
+    assert made.dtypes == joined.dtypes
+    assert repr(made.orderBy("user_idx").collect()) == repr(joined.orderBy("user_idx").collect())
+
+
+def test_bases_made_together_are_those_made_alone(shop: Shop) -> None:
+    """Made in one pass no date knows of a later one: nobody at first, then three users, then one of them twice."""
+    everything = storage.read(shop.spark, shop.layout, tables.INTERACTIONS)
+    days = [DAYS[0] - dt.timedelta(days=1), *DAYS[:2]]
+    together, sizes = rebuild_days(everything, days), []
+    for day in days:
+        by_then = rebuild_days(everything.where(F.col("day") <= F.lit(day)), [day]).orderBy("user_idx").collect()
+        assert repr(by_then) == repr(together.where(F.col("as_of") == F.lit(day)).orderBy("user_idx").collect())
+        sizes.append((len(by_then), sum(row["n_baskets"] for row in by_then)))
+    assert sizes == [(0, 0), (3, 3), (3, 4)]
 
 
 def test_a_day_folded_in_equals_a_rebuild(shop: Shop) -> None:

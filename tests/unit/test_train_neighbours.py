@@ -64,7 +64,7 @@ def settings(tmp_path: Path) -> Settings:
     item_arrays.save(layout.artifact("item_arrays", AS_OF), pa.table(columns), about={})
     left_out = {"user_idx": np.array([4], dtype=np.int32)}
     artifact.save(layout.artifact(flag_users.KIND, AS_OF), arrays=left_out, texts={}, about={})
-    return Settings(root=str(tmp_path), candidates=Candidates(neighbours=3, covisit_days=28))
+    return Settings(root=str(tmp_path), candidates=Candidates(neighbours=3, covisit_days=28, scorers=()))
 
 
 def test_neighbours_are_of_what_was_known(settings: Settings) -> None:
