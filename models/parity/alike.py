@@ -85,8 +85,7 @@ def _likeness(person: Person, pool: Pool) -> npt.NDArray[np.float64]:
 
 def _sums(likeness: AnyArray, person: Person, pool: Pool) -> npt.NDArray[np.float64]:
     """By candidate, the likeness of those who bought it lately."""
-    of_item = np.zeros(pool.recent.shape[1])
-    for row in np.flatnonzero(likeness).tolist():
-        of_item[pool.recent.indices[pool.recent.indptr[row] : pool.recent.indptr[row + 1]]] += likeness[row]
-    made: npt.NDArray[np.float64] = of_item[person.items]
+    who = np.flatnonzero(likeness)
+    of_item = likeness[who] @ pool.recent[who].astype(np.float64)
+    made: npt.NDArray[np.float64] = np.asarray(of_item)[person.items]
     return made

@@ -38,11 +38,10 @@ def load(folder: Path) -> Weights:
 
 def differences(person: Person, shop: Shop, model: Weights) -> Iterator[Difference]:
     """The first candidate whose stored score is not the sum of the weights from what was bought, if there is one."""
-    bought = [model.places[item] for item in person.bought if item in model.places]
+    bought = np.array([model.places[item] for item in person.bought if item in model.places], dtype=np.int64)
     expected, sizes = np.full(len(person.items), np.nan), np.zeros(len(person.items))
-    for at, item in enumerate(person.items.tolist()):
-        if item in model.places:
-            terms = model.weights[bought, model.places[item]].astype(np.float64)
-            expected[at], sizes[at] = terms.sum(), np.abs(terms).sum()
+    places = np.array([model.places.get(item, -1) for item in person.items.tolist()], dtype=np.int64)
+    terms = model.weights[np.ix_(bought, places[places >= 0])].astype(np.float64)
+    expected[places >= 0], sizes[places >= 0] = terms.sum(axis=0), np.abs(terms).sum(axis=0)
     stored = person.scores[:, len(shop.sources) + shop.scorers.index(SCORER)]
     return unlike(person, shop, SCORER, stored, expected, sizes)
