@@ -44,12 +44,18 @@ purchase = {{ role = "purchase", weight = 1.0 }}
 
 [candidates]
 min_item_buyers = 5
+scorers = []  # a grocer's ranker learns from categories what they would tell
 
 [ranker]
 # One night of a demo should be short: more windows and smaller steps are worth a few thousandths of NDCG.
 windows = 2
+negative_share = 0.1
 n_estimators = 90
 learning_rate = 0.12
+
+[ranker.losses]
+home = ["binary"]
+discover = ["binary"]
 
 [evaluation]
 min_item_buyers = 5
