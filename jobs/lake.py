@@ -147,6 +147,11 @@ def batches(layout: Layout, table: Table, as_of: dt.date, columns: Sequence[str]
     yield from dataset([file.path for file in found]).to_batches(columns=list(columns))
 
 
+def n_rows(layout: Layout, table: Table, as_of: dt.date) -> int:
+    """Rows of one date, as the files' footers count them."""
+    return sum(dataset([file.path]).count_rows() for file in files(layout, table, first=as_of, last=as_of))
+
+
 def columns_of(layout: Layout, table: Table, as_of: dt.date, wanted: Sequence[str]) -> tuple[str, ...]:
     """Those of the columns that the files of one date have: files older than a nullable column lack it."""
     found = files(layout, table, first=as_of, last=as_of)

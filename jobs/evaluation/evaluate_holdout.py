@@ -31,7 +31,7 @@ from jobs.kitchens import kitchen_of, users_of
 from jobs.paths import layout_of
 from jobs.ranking.rerank_lists import list_frame
 from jobs.ranking.shelve_items import shelve
-from jobs.training import windows
+from jobs.training import held_out, windows
 from jobs.training.train_ranker import window_cuts
 from models import artifact
 from models.measures import FULL, MINUS, OURS, WITHIN, Key, Row
@@ -109,7 +109,7 @@ def _measure_earlier(
     cut, days = known + dt.timedelta(days=1), min(settings.evaluation.days, (as_of - known).days)
     truth = truth_frame(spark, settings, as_of=as_of, cut=cut, days=days).persist()
     users = with_candidates_of(spark, settings, truth, costs_of(spark), known=known).persist()
-    variant = earlier_windows.variant_of(position)
+    variant = held_out.variant_of(position)
     ranked = ranked_unseen(spark, settings, users, known=known, as_of=as_of, variant=variant).persist()
     try:
         folder = layout.artifact(f"holdout_shelf_{position}", as_of)
@@ -227,7 +227,7 @@ def ranked_unseen(
     *,
     known: dt.date,
     as_of: dt.date,
-    variant: str = earlier_windows.NEWEST,
+    variant: str = held_out.NEWEST,
 ) -> DataFrame:
     """Rows like `ranked` by the boosters of `as_of` that never saw the window, nor any later one."""
     layout = layout_of(settings)

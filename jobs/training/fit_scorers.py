@@ -87,7 +87,7 @@ class _Learner:
             yield batch.filter(pa.array(teach))
 
     def _n_users(self) -> int:
-        return sum(b.num_rows for b in lake.batches(self._layout, tables.HISTORIES, self._as_of, ("user_idx",)))
+        return lake.n_rows(self._layout, tables.HISTORIES, self._as_of)
 
 
 def _pairs(batch: pa.RecordBatch, n_items: int) -> tuple[Any, ...]:

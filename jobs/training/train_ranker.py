@@ -17,11 +17,10 @@ from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
 from jobs import lake
-from jobs.evaluation import earlier_windows
 from jobs.ingest.flag_users import flagged
 from jobs.paths import layout_of
 from jobs.session import cores
-from jobs.training import impressions, windows
+from jobs.training import held_out, impressions, windows
 from jobs.training.calibrate import Row, calibrations
 from models import examples as example_rows
 from models import ranker, ranking_features
@@ -110,8 +109,8 @@ def _boosters(
     counts: dict[str, int] = {}
     table = _load(settings, layout, cuts, as_of)
     of_log, logged = impressions.told_of(layout, table, cuts)
-    held = earlier_windows.held_out(table, cuts, settings)
-    older = [(earlier_windows.variant_of(at), cuts[cuts.index(cut) + 1 :]) for at, cut in enumerate(held)]
+    held = held_out.held_out(table, cuts, settings)
+    older = [(held_out.variant_of(at), cuts[cuts.index(cut) + 1 :]) for at, cut in enumerate(held)]
     for variant, chosen in (("night", cuts), *older):
         if variant != "night":
             table = _load(settings, layout, chosen, as_of)

@@ -66,8 +66,7 @@ def for_users(settings: Settings, layout: Layout, as_of: dt.date) -> Settings:
     wanted = settings.ranker
     if not wanted.few_users or as_of not in lake.dates(layout, tables.HISTORIES):
         return settings
-    n_users = sum(batch.num_rows for batch in lake.batches(layout, tables.HISTORIES, as_of, ("user_idx",)))
-    if n_users >= wanted.few_users:
+    if lake.n_rows(layout, tables.HISTORIES, as_of) >= wanted.few_users:
         return settings
     more = msgspec.structs.replace(wanted, windows=max(wanted.windows, wanted.few_users_windows))
     return msgspec.structs.replace(settings, ranker=more)
