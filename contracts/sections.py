@@ -12,7 +12,6 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Ladder = tuple[Share, Share]
 """Where a gate becomes yellow, and where red."""
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
-Loss = Literal["lambdarank", "binary"]
 Role = Literal["view", "click", "cart", "purchase", "cancellation", "ignore"]
 
 SOURCE_NAMES: Final = (
@@ -150,48 +149,6 @@ def check_candidates(wanted: Candidates) -> None:
     ):
         if unknown := [name for name in names if name not in known]:
             raise ValueError(f"candidates.{key} has unknown names {unknown}; known are {list(known)}")
-
-
-class Ranker(Section, frozen=True):
-    """LightGBM and its training windows. Lower-case words are LightGBM's.
-
-    Attributes:
-        windows: past windows trained on.
-        few_users: a shop of fewer known users learns from `few_users_windows`, as far as its history goes.
-        few_users_windows: past windows of such a shop.
-        window_days: length of the window that follows each cut.
-        stride_days: days between two cuts.
-        windows_at_once: windows made side by side; each needs the memory of a factorization on the driver.
-        year_ago: adds the window that follows this day a year ago, where the history reaches back so far.
-        grid_days: cuts lie on multiples of so many days, so that nights share them.
-        negative_share: share of the unbought candidates kept, uniformly over own and new items.
-        max_examples: rows trained on; windows are thinned by user to fit.
-        losses: what the ranker of a placement minimises; of several the scores are added. Others take lambdarank, and
-            binary beside it where little was bought.
-        few_examples: below so many bought examples a model has fewer trees, and is the sum of several.
-        few_seeds: boosters that such a model has of each loss.
-    """
-
-    windows: Positive = 4
-    few_users: Count = 1_000
-    few_users_windows: Positive = 12
-    window_days: Positive = 28
-    stride_days: Positive = 28
-    windows_at_once: Positive = 2
-    year_ago: bool = True
-    grid_days: Positive = 7
-    negative_share: Share = 0.2
-    max_examples: Positive = 2_000_000
-    losses: dict[str, Annotated[tuple[Loss, ...], msgspec.Meta(min_length=1)]] = {}
-    few_examples: Count = 20_000
-    few_seeds: Positive = 3
-    n_estimators: Positive = 130
-    learning_rate: PositiveFloat = 0.08
-    num_leaves: Positive = 31
-    min_data_in_leaf: Positive = 200
-    feature_fraction: Share = 0.5
-    lambda_l2: Annotated[float, msgspec.Meta(ge=0)] = 5.0
-    lambdarank_truncation_level: Positive = 20
 
 
 class Evaluation(Section, frozen=True):

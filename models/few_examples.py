@@ -23,7 +23,7 @@ class Recipe(NamedTuple):
     seeds: int
 
 
-def recipe_of(n_bought: int, settings: Ranker, losses: tuple[Loss, ...] | None) -> Recipe:
+def recipe_of(n_bought: int, settings: Ranker) -> Recipe:
     """The recipe for so many bought examples; from `few_examples` on it is the settings' own.
 
     Below, the trees fall with the root of their number, as the error of a learnt gain grows with it, but not under
@@ -32,11 +32,10 @@ def recipe_of(n_bought: int, settings: Ranker, losses: tuple[Loss, ...] | None) 
 
     Args:
         n_bought: examples that were bought.
-        settings: of the ranker.
-        losses: those that the settings name for the placement, which hold in any case; None where they name none.
+        settings: of the placement's ranker; losses that they name hold in any case.
     """
     if n_bought >= settings.few_examples:
-        return Recipe(losses or ("lambdarank",), settings.n_estimators, 1)
+        return Recipe(settings.losses or ("lambdarank",), settings.n_estimators, 1)
     share = max((n_bought / settings.few_examples) ** 0.5, MIN_SHARE)
     rounds = max(round(settings.n_estimators * share), 1)
-    return Recipe(losses or ("lambdarank", "binary"), rounds, settings.few_seeds)
+    return Recipe(settings.losses or ("lambdarank", "binary"), rounds, settings.few_seeds)

@@ -45,7 +45,6 @@ def fit(
     names: tuple[str, ...],
     settings: Ranker,
     *,
-    losses: tuple[Loss, ...] | None = None,
     click_gain: float = 1.0,
     seed: int,
     threads: int,
@@ -57,13 +56,12 @@ def fit(
     Args:
         examples: what was shown and what was bought.
         names: of the features, in the order of their columns.
-        settings: rounds, leaves and the rest.
-        losses: what is minimised, LightGBM's words; None for what `few_examples.recipe_of` takes.
+        settings: losses, rounds, leaves and the rest: those of the placement.
         click_gain: worth of a clicked row, in purchases: its gain in lambdarank, its weight in binary.
         seed: of the features drawn for each tree; further boosters of a loss take the next ones.
         threads: of LightGBM.
     """
-    recipe = recipe_of(int((examples.labels > 0).sum()), settings, losses)
+    recipe = recipe_of(int((examples.labels > 0).sum()), settings)
     made = _datasets(examples, names, recipe.losses, click_gain)
     boosters = [
         lgb.train(_parameters(settings, loss, seed + n, threads) | more, data, num_boost_round=recipe.rounds)
@@ -205,11 +203,11 @@ def gains(booster: lgb.Booster) -> dict[str, float]:
     return dict(ranked)
 
 
-def is_sampled(keys: AnyArray, share: float | AnyArray, seed: int) -> AnyArray:
-    """True for a `share`, one or each key's own, of int64 keys: chosen by a hash of key and seed alone (splitmix64)."""
+def is_sampled(keys: AnyArray, share: float | AnyArray, seed: int | Int64) -> AnyArray:
+    """True for a `share`, one or each key's own, of int64 keys: by a hash of key and seed alone (splitmix64)."""
     with np.errstate(over="ignore"):
-        mixed = keys.astype(np.uint64) + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = keys.astype(np.uint64) + np.asarray(seed).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         mixed ^= mixed >> np.uint64(31)
-    return mixed.astype(np.float64) / _HASH_SCALE < share
+    return np.asarray(mixed.astype(np.float64) / _HASH_SCALE < share)

@@ -10,7 +10,7 @@ import lightgbm as lgb
 import msgspec
 import numpy as np
 
-from contracts.settings import Loss, Ranker
+from contracts.settings import Loss, OwnRanker, Ranker
 from models import ranker
 from models.bootstrap import paired_difference
 from models.metrics import Float64
@@ -29,14 +29,6 @@ GRID: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
 """Each setting and what is tried, in the order they are tried; the present value is always among them."""
 
 LOSSES: Final[tuple[tuple[Loss, ...], ...]] = (("lambdarank",), ("binary",), ("lambdarank", "binary"))
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What is trained: the settings, and the losses of each placement in the order of the fold's placements."""
-
-    settings: Ranker
-    losses: tuple[tuple[Loss, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +52,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """One value tried in the place of the present one.
 
     Attributes:
-        name: setting, or `losses.` and the placement.
+        name: setting; of one that a placement has of its own, with a dot and the placement behind it.
         value: what was tried.
         ndcg: mean NDCG at CUTOFF over users, each the mean of placements and folds, on the examples' sampled
             candidates.
@@ -82,14 +74,14 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 def search(
     folds: Sequence[Fold],
     placements: Sequence[str],
-    start: Choice,
+    start: Ranker,
     *,
     seed: int,
     threads: int,
     resamples: int,
     told: Callable[[Trial], None],
-) -> tuple[Choice, float, list[Trial]]:
-    """The choice that coordinate descent ends with, its mean NDCG at CUTOFF, and every trial.
+) -> tuple[Ranker, float, list[Trial]]:
+    """The settings that coordinate descent ends with, their mean NDCG at CUTOFF, and every trial.
 
     One setting after the other is varied; of the values whose paired interval lies above 0 the best is taken.
 
@@ -103,14 +95,14 @@ def search(
         told: called with each trial.
     """
 
-    def judge(choice: Choice) -> Float64:
-        values = [_judged(fold, choice, seed=seed, threads=threads) for fold in folds]
+    def judge(choice: Ranker) -> Float64:
+        values = [_judged(fold, placements, choice, seed=seed, threads=threads) for fold in folds]
         return _by_user(np.concatenate(values), np.concatenate([part for fold in folds for part in fold.users]))
 
     present, numbers, trials = start, judge(start), []
     for name in ("losses", *(name for name, _ in GRID)):
-        for group in _alternatives(present, name, placements):
-            tried = [_tried(one, numbers, judge, resamples, seed) for one in group]
+        for scope in _scopes(start, name, placements):
+            tried = [_tried(one, numbers, judge, resamples, seed) for one in _alternatives(present, name, scope)]
             best = max((one for one in tried if one.trial.low > 0), key=lambda one: one.trial.gain, default=None)
             for one in tried:
                 trials.append(msgspec.structs.replace(one.trial, is_taken=one is best))
@@ -123,12 +115,12 @@ def search(
 @dataclass(frozen=True, slots=True)
 class _Tried:
     trial: Trial
-    choice: Choice
+    choice: Ranker
     numbers: Float64
 
 
 def _tried(
-    one: tuple[str, Any, Choice], present: Float64, judge: Callable[[Choice], Float64], resamples: int, seed: int
+    one: tuple[str, Any, Ranker], present: Float64, judge: Callable[[Ranker], Float64], resamples: int, seed: int
 ) -> _Tried:
     name, value, choice = one
     numbers = judge(choice)
@@ -161,14 +153,13 @@ def ndcg(examples: Examples, scores: AnyArray, k: int) -> Float64:
     return np.asarray(gain(np.lexsort((-scores, rows))) / np.where(ideal > 0, ideal, np.nan))
 
 
-def _judged(fold: Fold, choice: Choice, *, seed: int, threads: int) -> Float64:
+def _judged(fold: Fold, placements: Sequence[str], choice: Ranker, *, seed: int, threads: int) -> Float64:
     values = []
-    for older, judged, losses in zip(fold.older, fold.judged, choice.losses, strict=True):
-        learnt = _joined(older[: choice.settings.windows])
+    for placement, older, judged in zip(placements, fold.older, fold.judged, strict=True):
+        learnt = _joined(older[: choice.windows])
         names = tuple(f"f{n}" for n in range(learnt.features.shape[1]))
-        text = ranker.fit(
-            learnt, names, choice.settings, losses=losses, click_gain=fold.click_gain, seed=seed, threads=threads
-        )
+        wanted = choice.of(placement)
+        text = ranker.fit(learnt, names, wanted, click_gain=fold.click_gain, seed=seed, threads=threads)
         scores = ranker.predict(ranker.scorer(lgb.Booster(model_str=text)), judged.features)
         values.append(ndcg(judged, scores, CUTOFF))
     return np.concatenate(values)
@@ -193,17 +184,19 @@ def _joined(parts: Sequence[Examples]) -> Examples:
     return Examples(**made, is_clicked=np.concatenate(clicked), weights=np.concatenate(weights))
 
 
-def _alternatives(present: Choice, name: str, placements: Sequence[str]) -> Iterator[list[tuple[str, Any, Choice]]]:
-    """Groups of choices that differ from the present one in one setting; losses are one group a placement."""
-    if name != "losses":
-        now = getattr(present.settings, name)
-        changed = [(value, msgspec.structs.replace(present.settings, **{name: value})) for value in dict(GRID)[name]]
-        yield [(name, value, Choice(made, present.losses)) for value, made in changed if value != now]
-        return
-    for at, placement in enumerate(placements):
-        group = []
-        for losses in LOSSES:
-            if losses != present.losses[at]:
-                made = (*present.losses[:at], losses, *present.losses[at + 1 :])
-                group.append((f"losses.{placement}", list(losses), Choice(present.settings, made)))
-        yield group
+def _scopes(start: Ranker, name: str, placements: Sequence[str]) -> list[str | None]:
+    """Whom a setting is varied for: all without one of their own (None), and each that has; losses are each one's."""
+    own = [at for at in placements if name == "losses" or start.placements.get(at, OwnRanker()).has(name)]
+    return [*([None] if len(own) < len(placements) else []), *own]
+
+
+def _alternatives(present: Ranker, name: str, scope: str | None) -> Iterator[tuple[str, Any, Ranker]]:
+    """Choices that differ from the present one in one setting, of all placements or of one."""
+    now = getattr(present if scope is None else present.of(scope), name)
+    for value in LOSSES if name == "losses" else dict(GRID)[name]:
+        if value == now:
+            continue
+        if scope is None:
+            yield name, value, msgspec.structs.replace(present, **{name: value})
+        else:
+            yield f"{name}.{scope}", list(value) if name == "losses" else value, present.with_own(scope, name, value)

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from contracts.days import day_number
-from contracts.settings import Candidates, Impressions
+from contracts.settings import Candidates, Impressions, Shares
 from jobs.kernels.metering import metered, metered_scorers
 from models import candidates as candidate_rows
 from models import examples, impressions, ranking_features
@@ -138,7 +138,7 @@ def examples_of(
     after: DataFrame,
     kitchen: Kitchen,
     *,
-    negative_share: float,
+    shares: Shares,
     seed: int,
     learning: Learning | None = None,
 ) -> DataFrame:
@@ -149,7 +149,7 @@ def examples_of(
         after: `user_idx` and `bought`, the items bought in the window; with `learning` also `shown`, the structs of
             `models.impressions.read`. Either is null where there is nothing.
         kitchen: artifacts and settings of the date before the window.
-        negative_share: kept share of the candidates that were not bought.
+        shares: kept shares of the candidates that were not bought.
         seed: of the sampling.
         learning: how impressions count; None where the window has no log.
     """
@@ -161,7 +161,7 @@ def examples_of(
         for batch in blocks:
             block = read_block(batch, items.n_items)
             made = candidate_rows.generate(block, kitchen.sources(), per_source, kitchen.scorers())
-            told = {"negative_share": negative_share, "seed": seed + today, **_logged(batch, learning)}
+            told = {"shares": shares, "seed": seed + today, **_logged(batch, learning)}
             rows = examples.label(block, made, batch.column("bought"), **told)
             features = ranking_features.matrix(block, rows.candidates, items, today=today)
             columns = {"user_idx": batch.column("user_idx")}

@@ -52,10 +52,7 @@ windows = 2
 negative_share = 0.1
 n_estimators = 90
 learning_rate = 0.12
-
-[ranker.losses]
-home = ["binary"]
-discover = ["binary"]
+losses = ["binary"]
 
 [evaluation]
 min_item_buyers = 5

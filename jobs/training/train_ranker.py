@@ -114,8 +114,8 @@ def _boosters(
     for variant, chosen in (("night", cuts), *older):
         if variant != "night":
             table = _load(settings, layout, chosen, as_of)
-        for placement, wanted in settings.placements.items():
-            examples = _examples(table, repeats=wanted.repeats and settings.shop.repeats)
+        for placement in settings.placements:
+            examples = _examples(table, settings, placement)
             boosters[f"{variant}-{placement}"] = _fit(examples, settings, placement)
             counts[f"{variant}_{placement}_examples"] = len(examples.labels)
     return boosters, counts | of_log, logged, held
@@ -164,8 +164,9 @@ def _thinned(rows: pa.RecordBatch, share: float, seed: int) -> pa.RecordBatch:
     return rows.filter(pa.array(ranker.is_sampled(rows.column("user_idx").to_numpy().astype(np.int64), share, seed)))
 
 
-def _examples(table: pa.Table, *, repeats: bool) -> Examples:
-    made, _ = example_rows.shown(table, repeats=repeats)
+def _examples(table: pa.Table, settings: Settings, placement: str) -> Examples:
+    kept, repeats = settings.kept_shares(placement), settings.may_repeat(placement)
+    made, _ = example_rows.shown(table, repeats=repeats, kept=kept, seed=settings.seed)
     if not len(made.groups):
         raise InputInvalid(
             "No user bought an item that a placement may show.",
@@ -177,8 +178,7 @@ def _examples(table: pa.Table, *, repeats: bool) -> Examples:
 
 def _fit(examples: Examples, settings: Settings, placement: str) -> str:
     names = ranking_features.names(settings.candidates.sources, settings.candidates.scorers)
-    losses = settings.ranker.losses.get(placement)
     threads = settings.threads or cores()
     gain = settings.impressions.click_gain
-    wanted = settings.ranker
-    return ranker.fit(examples, names, wanted, losses=losses, click_gain=gain, seed=settings.seed, threads=threads)
+    wanted = settings.ranker.of(placement)
+    return ranker.fit(examples, names, wanted, click_gain=gain, seed=settings.seed, threads=threads)

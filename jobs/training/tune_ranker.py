@@ -23,8 +23,9 @@ from jobs.session import cores
 from models import examples, tuning
 from models.ragged import Int32
 from models.ranker import Examples, is_sampled
-from models.tuning import Choice, Fold, Trial
+from models.tuning import Fold, Trial
 
+Names = tuple[str, ...]
 COLUMNS: Final = ("user_idx", "labels", "is_new", "features", "is_clicked", "weights")
 
 
@@ -56,6 +57,7 @@ def run(
     _check_absent(into)
     chosen, ndcg, trials = _search(settings, as_of, folds, told)
     changed = _changed(settings.ranker, chosen)
+    named = {".".join(path): value for path, value in changed.items()}
     into.parent.mkdir(parents=True, exist_ok=True)
     into.write_text(_document(base, changed), encoding="utf-8")
     return JobReport(
@@ -63,7 +65,7 @@ def run(
         as_of=as_of,
         rows={"folds": folds, "trials": len(trials), "settings_changed": len(changed)},
         numbers={"ndcg_10_of_the_choice": ndcg},
-        details={"changed": changed, "file": str(into), "trials": [msgspec.to_builtins(trial) for trial in trials]},
+        details={"changed": named, "file": str(into), "trials": [msgspec.to_builtins(trial) for trial in trials]},
         seconds=time.perf_counter() - started,
     )
 
@@ -78,19 +80,15 @@ def _check_absent(into: Path) -> None:
 def _search(
     settings: Settings, as_of: dt.date, folds: int, told: Callable[[Trial], None]
 ) -> tuple[Ranker, float, list[Trial]]:
-    names = list(settings.placements)
-    start = Choice(settings.ranker, tuple(settings.ranker.losses.get(name, ("lambdarank",)) for name in names))
-    chosen, ndcg, trials = tuning.search(
+    return tuning.search(
         _folds(settings, as_of, folds),
-        names,
-        start,
+        list(settings.placements),
+        settings.ranker,
         seed=settings.seed,
         threads=settings.threads or cores(),
         resamples=settings.evaluation.resamples,
         told=told,
     )
-    losses = dict(zip(names, chosen.losses, strict=True))
-    return msgspec.structs.replace(chosen.settings, losses=losses), ndcg, trials
 
 
 def _folds(settings: Settings, as_of: dt.date, folds: int) -> list[Fold]:
@@ -124,27 +122,41 @@ def _load(settings: Settings, layout: Layout, cut: dt.date, *, share: float) -> 
     columns = lake.columns_of(layout, tables.EXAMPLES, cut, COLUMNS)
     rows = pa.Table.from_batches(list(lake.batches(layout, tables.EXAMPLES, cut, columns))).sort_by("user_idx")
     keys = rows["user_idx"].to_numpy().astype("int64")
-    return rows.filter(pa.array(is_sampled(keys, share, settings.seed))).combine_chunks()
+    dated = rows.append_column("as_of", pa.array([cut] * rows.num_rows, pa.date32()))
+    return dated.filter(pa.array(is_sampled(keys, share, settings.seed))).combine_chunks()
 
 
 def _of_placements(settings: Settings, table: pa.Table) -> tuple[tuple[Examples, ...], tuple[Int32, ...]]:
     """By placement the examples, and the user of each of their groups."""
     users = table["user_idx"].to_numpy()
-    repeats = (wanted.repeats and settings.shop.repeats for wanted in settings.placements.values())
-    made = [examples.shown(table, repeats=may) for may in repeats]
+    made = [
+        examples.shown(table, repeats=settings.may_repeat(name), kept=settings.kept_shares(name), seed=settings.seed)
+        for name in settings.placements
+    ]
     return tuple(rows for rows, _ in made), tuple(users[at] for _, at in made)
 
 
-def _changed(present: Ranker, chosen: Ranker) -> dict[str, Any]:
-    before, after = msgspec.to_builtins(present), msgspec.to_builtins(chosen)
-    return {name: value for name, value in after.items() if value != before[name]}
+def _changed(present: Ranker, chosen: Ranker) -> dict[Names, Any]:
+    before, after = _flat(msgspec.to_builtins(present)), _flat(msgspec.to_builtins(chosen))
+    return {path: value for path, value in after.items() if path not in before or value != before[path]}
 
 
-def _document(base: Path | None, changed: dict[str, Any]) -> str:
+def _flat(tree: dict[str, Any], above: Names = ()) -> dict[Names, Any]:
+    """Every value of nested tables by the names that lead to it."""
+    found: dict[Names, Any] = {}
+    for name, value in tree.items():
+        path = (*above, name)
+        found |= _flat(value, path) if isinstance(value, dict) else {path: value}
+    return found
+
+
+def _document(base: Path | None, changed: dict[Names, Any]) -> str:
     document = tomlkit.parse(base.read_text(encoding="utf-8")) if base else tomlkit.document()
-    if "ranker" not in document:
-        document["ranker"] = tomlkit.table()
-    section = document["ranker"]
-    for name, value in changed.items():
-        section[name] = value
+    for path, value in changed.items():
+        section: Any = document
+        for name in ("ranker", *path[:-1]):
+            if name not in section:
+                section[name] = tomlkit.table(is_super_table=name == "placements")
+            section = section[name]
+        section[path[-1]] = value
     return tomlkit.dumps(document)

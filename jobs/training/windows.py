@@ -82,9 +82,9 @@ def fingerprint(settings: Settings, log: Log | None = None) -> str:
     """Hash of everything that shapes the examples, the features' names and the window's outcomes included."""
     names = " ".join(ranking_features.names(settings.candidates.sources, settings.candidates.scorers))
     columns = hashlib.sha256(names.encode()).hexdigest()[:8]
-    wanted = settings.ranker
+    shares = "+".join(str(share) for share in sorted(set(settings.stored_shares)))
     made_with = settings.fingerprint("shop", "als", "candidates", "traffic")
-    plain = f"{made_with}-{columns}-{wanted.window_days}-{wanted.negative_share}"
+    plain = f"{made_with}-{columns}-{settings.ranker.window_days}-{shares}"
     return plain if log is None else f"{plain}-{settings.fingerprint('impressions')}-{log.digest}"
 
 
@@ -148,7 +148,7 @@ def _make(spark: SparkSession, settings: Settings, layout: Layout, window: _Wind
         examples_of,
         users_of(spark, layout, cut),
         kitchen=kitchen_of(spark, settings, layout, cut),
-        negative_share=settings.ranker.negative_share,
+        shares=settings.stored_shares,
         seed=settings.seed,
     )
     if window.log is None:

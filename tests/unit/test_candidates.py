@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from contracts.settings import Shares
 from models import candidates, examples
 from models.candidates import CandidateBlock
 from models.histories import Pairs
@@ -65,7 +66,7 @@ AFTER = pa.array([[0, 4], [], None, [0]], pa.list_(pa.int32()))
 
 def test_users_who_bought_no_candidate_teach_nothing(block: UserBlock, made: CandidateBlock) -> None:
     """User 0 bought candidate 0, user 3 too; users 1 and 2 bought nothing, and item 4 was no candidate."""
-    rows = examples.label(block, made, AFTER, negative_share=1.0, seed=1)
+    rows = examples.label(block, made, AFTER, shares=Shares(1.0, 1.0), seed=1)
     assert list(
         zip(rows.candidates.rows.tolist(), rows.candidates.items.tolist(), rows.labels.tolist(), strict=True)
     ) == [
@@ -79,7 +80,7 @@ def test_users_who_bought_no_candidate_teach_nothing(block: UserBlock, made: Can
 
 def test_what_was_bought_is_kept_whatever_the_share(block: UserBlock, made: CandidateBlock) -> None:
     """With a share of 0 of the others, the bought candidates alone are left."""
-    rows = examples.label(block, made, AFTER, negative_share=0.0, seed=1)
+    rows = examples.label(block, made, AFTER, shares=Shares(0.0, 0.0), seed=1)
     assert (rows.candidates.items.tolist(), rows.labels.tolist()) == ([0, 0], [1, 1])
 
 
@@ -90,7 +91,7 @@ def test_own_and_new_negatives_are_sampled_alike(block: UserBlock) -> None:
     rows, items = np.repeat(np.arange(n), 3), np.tile(np.array([0, 1, 2], dtype=np.int32), n)
     none = np.zeros((3 * n, 1))
     wide = CandidateBlock(rows, items, items, none.astype(np.float32), none.astype(np.int16))
-    kept = examples.label(big, wide, pa.array([[0]] * n, pa.list_(pa.int32())), negative_share=0.2, seed=3)
+    kept = examples.label(big, wide, pa.array([[0]] * n, pa.list_(pa.int32())), shares=Shares(0.2, 0.2), seed=3)
     own = np.count_nonzero((kept.labels == 0) & ~kept.is_new)
     new = np.count_nonzero((kept.labels == 0) & kept.is_new)
     assert np.count_nonzero(kept.labels) == n

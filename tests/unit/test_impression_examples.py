@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import lightgbm
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from contracts.settings import Impressions, Loss, Ranker
+from contracts.settings import Impressions, Loss, Ranker, Shares
 from models import examples, ranker, tuning
 from models.candidates import CandidateBlock
 from models.examination import Examination
@@ -56,7 +57,7 @@ def test_what_was_shown_to_no_avail_is_the_negative(block: UserBlock, wide: Cand
     User 3 was shown one item to no avail and took nothing: there is nothing to rank.
     """
     nothing_else = Impressions(unshown_share=0.0)
-    rows = examples.label(block, wide, AFTER, negative_share=1.0, seed=1, seen=seen(SHOWN), wanted=nothing_else)
+    rows = examples.label(block, wide, AFTER, shares=Shares(1.0, 1.0), seed=1, seen=seen(SHOWN), wanted=nothing_else)
     assert [row for row in kept(rows) if row[0] != 2] == [
         (0, 0, 1, False, 1.0),
         (0, 1, 0, False, 0.25),
@@ -71,7 +72,7 @@ def test_what_was_shown_to_no_avail_is_the_negative(block: UserBlock, wide: Cand
 def test_the_unshown_count_as_much_as_the_share_of_the_others(block: UserBlock, wide: CandidateBlock) -> None:
     """Kept at 1 where 0.2 of the others' are kept, each weighs 0.2."""
     rows = examples.label(
-        block, wide, AFTER, negative_share=0.2, seed=1, seen=seen(SHOWN), wanted=Impressions(unshown_share=1.0)
+        block, wide, AFTER, shares=Shares(0.2, 0.2), seed=1, seen=seen(SHOWN), wanted=Impressions(unshown_share=1.0)
     )
     assert [(item, weight) for row, item, _, _, weight in kept(rows) if row == 0] == [
         (0, 1.0), (1, 0.25), (2, 1.0), (3, 0.2), (4, 0.2),
@@ -81,7 +82,7 @@ def test_the_unshown_count_as_much_as_the_share_of_the_others(block: UserBlock, 
 def test_clicks_worth_nothing_are_neither_positive_nor_negative(block: UserBlock, wide: CandidateBlock) -> None:
     """With a gain of 0 user 0's clicked item 2 is left out, and user 1 has nothing to teach."""
     wanted = Impressions(unshown_share=0.0, click_gain=0.0)
-    rows = examples.label(block, wide, AFTER, negative_share=0.0, seed=1, seen=seen(SHOWN), wanted=wanted)
+    rows = examples.label(block, wide, AFTER, shares=Shares(0.0, 0.0), seed=1, seen=seen(SHOWN), wanted=wanted)
     assert [row[:2] for row in kept(rows)] == [(0, 0), (0, 1), (2, 0)]
     assert not rows.is_clicked.any()
 
@@ -90,8 +91,8 @@ def test_windows_with_and_without_a_log_are_one_training(block: UserBlock, wide:
     """Rows of a window without a log count 1 and have no clicks; without any log there are no weights at all."""
     features = np.zeros((6, 2), dtype=np.float32)
     wanted = Impressions(unshown_share=0.0)
-    some = examples.label(block, wide, AFTER, negative_share=0.0, seed=1, seen=seen(SHOWN), wanted=wanted)
-    none = examples.label(block, wide, AFTER, negative_share=0.0, seed=1)
+    some = examples.label(block, wide, AFTER, shares=Shares(0.0, 0.0), seed=1, seen=seen(SHOWN), wanted=wanted)
+    none = examples.label(block, wide, AFTER, shares=Shares(0.0, 0.0), seed=1)
     columns = [
         examples.to_columns(some, features, 4, has_log=True),
         examples.to_columns(none, features[:2], 4),
@@ -117,13 +118,18 @@ SMALL: Final = Ranker(
 )
 
 
+def of_loss(loss: Loss) -> Ranker:
+    """The small settings with one loss."""
+    return msgspec.structs.replace(SMALL, losses=(loss,))
+
+
 def test_without_a_log_the_model_is_the_same_to_the_letter() -> None:
     """Settings of clicks, and windows that have none, leave the text of both losses as it is."""
     features = np.random.default_rng(7).normal(size=(240, 2)).astype(np.float32)
     made = Examples(features, (features[:, 0] > 0.5).astype(np.int8), np.full(30, 8))
     for loss in ("lambdarank", "binary"):
         texts = {
-            ranker.fit(made, ("a", "b"), SMALL, losses=(loss,), click_gain=gain, seed=1, threads=1)  # type: ignore[arg-type]
+            ranker.fit(made, ("a", "b"), of_loss(loss), click_gain=gain, seed=1, threads=1)  # type: ignore[arg-type]
             for gain in (0.1, 1.0)
         }
         data = lightgbm.Dataset(made.features, made.labels, group=made.groups, feature_name=["a", "b"])
@@ -137,11 +143,10 @@ def test_a_click_is_worth_its_gain() -> None:
     bought, clicked = np.tile([1, 0, 0], 200).astype(np.int8), np.tile([False, True, False], 200)
     made = Examples(features, bought, np.full(200, 3), clicked, np.ones(600, dtype=np.float32))
     for losses in (("lambdarank",), ("binary",)):
-        settings = Ranker(few_examples=0, n_estimators=5, num_leaves=4, min_data_in_leaf=2, feature_fraction=1.0)
-        texts = [
-            ranker.fit(made, ("f",), settings, losses=losses, click_gain=gain, seed=1, threads=1)  # type: ignore[arg-type]
-            for gain in (0.1, 0.5)
-        ]
+        settings = Ranker(
+            few_examples=0, losses=losses, n_estimators=5, num_leaves=4, min_data_in_leaf=2, feature_fraction=1.0
+        )  # type: ignore[arg-type]
+        texts = [ranker.fit(made, ("f",), settings, click_gain=gain, seed=1, threads=1) for gain in (0.1, 0.5)]
         low, high = (lightgbm.Booster(model_str=text).predict(features[:3], raw_score=True) for text in texts)
         assert low[1] > low[2]
         assert high[1] - high[2] > low[1] - low[2]
@@ -179,7 +184,7 @@ def test_equally_attractive_items_are_ordered_equal(loss: Loss) -> None:
     fair = Examples(naive.features, naive.labels, naive.groups, naive.is_clicked, weights)
     leads = []
     for made in (naive, fair):
-        text = ranker.fit(made, ("f",), SMALL, losses=(loss,), click_gain=1.0, seed=1, threads=1)
+        text = ranker.fit(made, ("f",), of_loss(loss), click_gain=1.0, seed=1, threads=1)
         first, fifth = lightgbm.Booster(model_str=text).predict(np.array([[FIRST], [FIFTH]]), raw_score=True)
         leads.append(first - fifth)
     assert leads[0] > 1.0

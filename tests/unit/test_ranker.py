@@ -5,6 +5,7 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from contracts.errors import ArtifactCorrupt
 from contracts.settings import Ranker
@@ -39,8 +40,10 @@ def test_the_same_examples_give_the_same_model(examples: Examples, text: str) ->
 
 def test_two_losses_make_one_model(examples: Examples, text: str) -> None:
     """Its trees are those of both; its score is the sum of theirs, each divided by its own spread."""
-    alone = ranker.fit(examples, ("useful", "noise"), SMALL, losses=("binary",), seed=1, threads=1)
-    both = ranker.fit(examples, ("useful", "noise"), SMALL, losses=("lambdarank", "binary"), seed=1, threads=1)
+    alone, both = (
+        ranker.fit(examples, ("useful", "noise"), replace(SMALL, losses=losses), seed=1, threads=1)
+        for losses in (("binary",), ("lambdarank", "binary"))
+    )
     scores = [
         lightgbm.Booster(model_str=model).predict(examples.features, raw_score=True) for model in (text, alone, both)
     ]

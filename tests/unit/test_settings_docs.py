@@ -7,12 +7,16 @@ from typing import Any, Final
 
 import msgspec
 
-from contracts.settings import EventType, Placement, Settings
+from contracts.settings import EventType, OwnRanker, Placement, Settings
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
-OF_NAMES: Final = {"shop.event_types.WORD": EventType, "placements.NAME": Placement}
+OF_NAMES: Final = {
+    "shop.event_types.WORD": EventType, "placements.NAME": Placement, "ranker.placements.NAME": OwnRanker,
+}  # fmt: skip
 YOURS: Final = {"shop.event_types", "placements"}  # tables by name, shown in a block of their own
+OWN: Final = {"ranker.placements"}  # none by default, and a section of the page
 REQUIRED: Final = "required"
+INHERITED: Final = "inherited"
 
 
 def documented() -> dict[str, Any]:
@@ -38,6 +42,8 @@ def declared(kind: Any, prefix: str = "") -> dict[str, Any]:
         key = prefix + entry.name
         if isinstance(entry.default, msgspec.Struct):
             found |= declared(type(entry.default), f"{key}.")
+        elif entry.default is msgspec.UNSET:
+            found[key] = INHERITED
         elif entry.default is not msgspec.NODEFAULT:
             found[key] = msgspec.to_builtins(entry.default)
         elif entry.default_factory is not msgspec.NODEFAULT:
@@ -49,7 +55,7 @@ def declared(kind: Any, prefix: str = "") -> dict[str, Any]:
 
 def test_the_page_has_every_key_with_its_default() -> None:
     """Keys and defaults of docs/settings.md are those of the settings: none is missing, stale or different."""
-    wanted = {key: value for key, value in declared(Settings).items() if key not in YOURS}
+    wanted = {key: value for key, value in declared(Settings).items() if key not in YOURS | OWN}
     for section, kind in OF_NAMES.items():
         wanted |= declared(kind, f"{section}.")
     shown = documented()

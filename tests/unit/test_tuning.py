@@ -3,12 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from contracts.settings import Ranker
+from contracts.settings import OwnRanker, Ranker
 from models import tuning
 from models.ranker import Examples
-from models.tuning import Choice, Fold, Trial
+from models.tuning import Fold, Trial
 
-STUMPS = Ranker(windows=2, n_estimators=15, num_leaves=2, min_data_in_leaf=5, feature_fraction=1.0, learning_rate=0.3)
+STUMPS = Ranker(
+    windows=2, losses=("lambdarank",), n_estimators=15, num_leaves=2, min_data_in_leaf=5, feature_fraction=1.0,
+    learning_rate=0.3,
+)  # fmt: skip
 USERS = np.arange(80, dtype=np.int32)
 
 
@@ -20,14 +23,16 @@ def window(seed: int) -> Examples:
 
 
 def search(
-    monkeypatch: pytest.MonkeyPatch, grid: tuple[tuple[str, tuple[int, ...]], ...], placements: int = 1
-) -> tuple[Choice, list[Trial]]:
+    monkeypatch: pytest.MonkeyPatch,
+    grid: tuple[tuple[str, tuple[int, ...]], ...],
+    placements: int = 1,
+    start: Ranker = STUMPS,
+) -> tuple[Ranker, list[Trial]]:
     """The choice among a small grid, and the trials as they were told; every placement has the same lists."""
     monkeypatch.setattr(tuning, "GRID", grid)
     monkeypatch.setattr(tuning, "LOSSES", (("lambdarank",),))
     fold = Fold(((window(1), window(2)),) * placements, (window(3),) * placements, (USERS,) * placements)
     told: list[Trial] = []
-    start = Choice(STUMPS, (("lambdarank",),) * placements)
     chosen, ndcg, trials = tuning.search(
         [fold], ["home", "discover"][:placements], start, seed=1, threads=1, resamples=200, told=told.append
     )
@@ -39,7 +44,7 @@ def search(
 def test_a_setting_that_the_truth_asks_for_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two features that matter only together need more than two leaves; the gain and its interval are above 0."""
     chosen, told = search(monkeypatch, (("num_leaves", (2, 8)),))
-    assert chosen.settings.num_leaves == 8
+    assert chosen.num_leaves == 8
     assert [(trial.name, trial.value, trial.is_taken) for trial in told] == [("num_leaves", 8, True)]
     assert told[0].low > 0.1
 
@@ -47,8 +52,33 @@ def test_a_setting_that_the_truth_asks_for_is_taken(monkeypatch: pytest.MonkeyPa
 def test_a_setting_without_effect_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """More windows than there are change nothing: gain exactly 0, not taken."""
     chosen, told = search(monkeypatch, (("windows", (4, 6)),))
-    assert chosen.settings == STUMPS
+    assert chosen == STUMPS
     assert [(trial.gain, trial.is_taken) for trial in told] == [(0, False), (0, False)]
+
+
+def test_what_a_placement_has_of_its_own_is_tried_for_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves of `home` are its own: one trial for the others and one for it, and each gets what the truth asks for."""
+    start = STUMPS.with_own("home", "num_leaves", 2)
+    chosen, told = search(monkeypatch, (("num_leaves", (2, 8)),), 2, start)
+    assert [(trial.name, trial.value, trial.is_taken) for trial in told] == [
+        ("num_leaves", 8, True),
+        ("num_leaves.home", 8, True),
+    ]
+    assert chosen.num_leaves == 8
+    assert chosen.placements == {"home": OwnRanker(num_leaves=8)}
+
+
+def test_losses_are_of_each_placement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Binary is tried for one placement after the other, and the other keeps what it has."""
+    monkeypatch.setattr(tuning, "LOSSES", (("lambdarank",), ("binary",)))
+    scopes = tuning._scopes(STUMPS, "losses", ["home", "discover"])
+    groups = [list(tuning._alternatives(STUMPS, "losses", scope)) for scope in scopes]
+    assert [
+        [(name, value, made.of("home").losses, made.of("discover").losses) for name, value, made in g] for g in groups
+    ] == [
+        [("losses.home", ["binary"], ("binary",), ("lambdarank",))],
+        [("losses.discover", ["binary"], ("lambdarank",), ("binary",))],
+    ]
 
 
 def test_two_lists_of_a_user_are_one_witness(monkeypatch: pytest.MonkeyPatch) -> None:
