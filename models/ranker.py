@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -52,6 +53,8 @@ def fit(
     """A model as LightGBM's text; the same examples, seed and threads give the same text.
 
     With several losses or seeds it is the sum of a model of each, every one divided by the spread of its own scores.
+    Boosters of few examples are trained side by side, a thread each: several threads of one spend their time waiting
+    for each other at every leaf, and on a machine with other work ten times what one takes.
 
     Args:
         examples: what was shown and what was bought.
@@ -62,24 +65,27 @@ def fit(
         threads: of LightGBM.
     """
     recipe = recipe_of(int((examples.labels > 0).sum()), settings)
-    made = _datasets(examples, names, recipe.losses, click_gain)
-    boosters = [
-        lgb.train(_parameters(settings, loss, seed + n, threads) | more, data, num_boost_round=recipe.rounds)
-        for loss, (data, more) in zip(recipe.losses, made, strict=True)
-        for n in range(recipe.seeds)
-    ]
-    texts = [str(booster.model_to_string()) for booster in boosters]
+    each = 1 if recipe.seeds > 1 else threads
+
+    def trained(loss: Loss, n: int) -> str:
+        data, more = _dataset(examples, names, loss, click_gain)
+        made = lgb.train(_parameters(settings, loss, seed + n, each) | more, data, num_boost_round=recipe.rounds)
+        return str(made.model_to_string())
+
+    wanted = [(loss, n) for loss in recipe.losses for n in range(recipe.seeds)]
+    with ThreadPoolExecutor(threads // each) as pool:
+        texts = list(pool.map(lambda one: trained(*one), wanted))
     if len(texts) == 1:
         return texts[0]
     sample = examples.features[:SPREAD_ROWS]
-    spreads = [float(np.std(predict(scorer(booster), sample))) for booster in boosters]
+    spreads = [float(np.std(predict(scorer(lgb.Booster(model_str=text)), sample))) for text in texts]
     return blending.blend(texts, [1 / max(spread, 1e-9) for spread in spreads])
 
 
-def _datasets(
-    examples: Examples, names: tuple[str, ...], losses: tuple[Loss, ...], click_gain: float
-) -> list[tuple[lgb.Dataset, dict[str, Any]]]:
-    """What each loss learns from, and the parameters that say what a click is worth; one and the same without any."""
+def _dataset(
+    examples: Examples, names: tuple[str, ...], loss: Loss, click_gain: float
+) -> tuple[lgb.Dataset, dict[str, Any]]:
+    """What a loss learns from, and the parameters that say what a click is worth; none without clicks."""
 
     def dataset(labels: AnyArray, weights: AnyArray | None) -> lgb.Dataset:
         return lgb.Dataset(
@@ -89,15 +95,11 @@ def _datasets(
 
     clicked = examples.is_clicked
     if clicked is None or not clicked.any():
-        data = dataset(examples.labels, examples.weights)
-        return [(data, {}) for _ in losses]
+        return dataset(examples.labels, examples.weights), {}
     weights = np.ones(len(clicked), dtype=np.float32) if examples.weights is None else examples.weights
-    graded = np.where(clicked, 1, 2 * examples.labels)
-    ways = {
-        "lambdarank": (graded, weights, {"label_gain": [0, click_gain, 1]}),
-        "binary": (graded > 0, np.where(clicked, click_gain * weights, weights), {}),
-    }
-    return [(dataset(*ways[loss][:2]), ways[loss][2]) for loss in losses]
+    if loss == "binary":
+        return dataset(clicked | (examples.labels > 0), np.where(clicked, click_gain * weights, weights)), {}
+    return dataset(np.where(clicked, 1, 2 * examples.labels), weights), {"label_gain": [0, click_gain, 1]}
 
 
 def _parameters(settings: Ranker, loss: Loss, seed: int, threads: int) -> dict[str, Any]:

@@ -66,3 +66,12 @@ def test_one_model_holds_the_trees_of_every_seed_and_loss() -> None:
     trees = text.split("Tree=")[1:]
     n = recipe_of(60, SETTINGS).rounds
     assert len({trees[at * n].split("\n", 1)[1] for at in range(6)}) == 6
+
+
+def test_a_model_of_few_purchases_is_the_same_at_any_number_of_threads() -> None:
+    """Boosters side by side, three at a time, each with a thread: the text is that of one after the other."""
+    examples, _ = _of(3, 60)
+    names = tuple(f"f{n}" for n in range(12))
+    texts = [ranker.fit(examples, names, SETTINGS, seed=1, threads=threads) for threads in (1, 3)]
+    assert texts[0] == texts[1]
+    assert "[num_threads: 1]" in texts[1]
