@@ -24,7 +24,8 @@ help: ## List the targets
 setup: $(READY) ## Make .venv with the locked packages, the Delta jars and the larder command; again does nothing
 	@echo "setup: ready, $(VENV)/larder"
 
-$(READY): requirements/build.lock requirements/larder.lock pyproject.toml scripts/setup jobs/machine/jars.py
+$(READY): requirements/build.lock requirements/larder.lock pyproject.toml scripts/setup scripts/compile_reader.py \
+		export/format/_compiled.pyx jobs/machine/jars.py
 	@PYTHON="$(PYTHON)" scripts/setup
 	touch $@
 
@@ -58,5 +59,5 @@ lock: $(READY) ## Compile requirements/*.lock from pyproject.toml (LOCK_FLAGS=--
 	@scripts/lock
 
 clean: ## Remove what was built, not the data: .venv, caches, build
-	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv export/format/_compiled.*.so build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	echo "clean: .venv, caches and build folders removed"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import mmap
 import struct
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -17,13 +16,14 @@ import msgspec
 import numpy as np
 
 from contracts.errors import SnapshotCorrupt
+from export.format.checksum import crc32
 from export.format.manifest import corrupt
 
 HEAD: Final = struct.Struct("<4sHHII")
 MAGIC: Final = b"LRDI"
 VERSION: Final = 1
 CACHED_ITEMS: Final = 65_536
-DENSE_ITEMS: Final = 65_536
+AHEAD_ITEMS: Final = 65_536
 AHEAD: Final = 8
 
 
@@ -50,7 +50,7 @@ def encode_items(entries: Iterable[tuple[int, Item]], n: int) -> bytes:
         blobs[index] = encoder.encode(item)
     offsets = np.zeros(n + 1, dtype="<u8")
     np.cumsum(np.fromiter(map(len, blobs), dtype="<u8", count=n), out=offsets[1:])
-    crcs = np.fromiter(map(zlib.crc32, blobs), dtype="<u4", count=n)
+    crcs = np.fromiter(map(crc32, blobs), dtype="<u4", count=n)
     return b"".join((HEAD.pack(MAGIC, VERSION, 0, n, 0), offsets.tobytes(), crcs.tobytes(), *blobs))
 
 
@@ -101,7 +101,7 @@ class ItemDictionary:
         if not 0 <= index < self.n:
             raise corrupt(f"Item index {index} is not in the dictionary", self._path)
         data = self._map[self._entries + self._offsets[index] : self._entries + self._offsets[index + 1]]
-        if not data or zlib.crc32(data) != self._crcs[index]:
+        if not data or crc32(data) != self._crcs[index]:
             raise corrupt(f"Item index {index} is damaged or not in the dictionary", self._path)
         return self._decode(data)
 
@@ -120,20 +120,20 @@ class ItemColumns:
     Attributes:
         ids: by item index; what lies at an index that was not loaded means nothing, as with the other two.
         is_full: whether every index of the dictionary is loaded.
+        is_loaded: 1 by item index where it is.
         n_loaded: indices that are.
     """
 
     def __init__(self, items: ItemDictionary) -> None:
-        """Columns of `items`: arrays up to `DENSE_ITEMS` indices, which pick a list out fastest, above them by key."""
-        is_dense = items.n <= DENSE_ITEMS
-        self.ids: list[str] | dict[int, str] = [""] * items.n if is_dense else {}
-        self.titles: list[str | None] | dict[int, str | None] = [None] * items.n if is_dense else {}
-        self.categories: list[str | None] | dict[int, str | None] = [None] * items.n if is_dense else {}
+        """Columns of `items`; up to `AHEAD_ITEMS` of them all are loaded by and by, above them those asked for."""
+        self.ids = [""] * items.n
+        self.titles: list[str | None] = [None] * items.n
+        self.categories: list[str | None] = [None] * items.n
         self.is_full = False
         self.n_loaded = 0
-        self._items, self._is_loaded = items, bytearray(items.n)
+        self._items, self.is_loaded = items, bytearray(items.n)
         self._same: dict[str | None, str | None] = {}
-        self._next = 0 if is_dense else items.n
+        self._next = 0 if items.n <= AHEAD_ITEMS else items.n
 
     def load(self, indices: Sequence[int]) -> None:
         """These indices are loaded.
@@ -141,7 +141,7 @@ class ItemColumns:
         Raises:
             SnapshotCorrupt: an entry is damaged, or the dictionary has no such item.
         """
-        is_loaded = self._is_loaded
+        is_loaded = self.is_loaded
         for index in indices:
             if not 0 <= index < len(is_loaded) or not is_loaded[index]:
                 self._load(index)
@@ -150,21 +150,21 @@ class ItemColumns:
 
     def _load_ahead(self) -> None:
         """A few more, so that soon none is missing; a damaged or unused entry is left to who asks for it."""
-        ahead = range(self._next, min(self._next + AHEAD, len(self._is_loaded)))
+        ahead = range(self._next, min(self._next + AHEAD, len(self.is_loaded)))
         for index in ahead:
             try:
                 self._load(index)
             except SnapshotCorrupt:
                 continue
         self._next = ahead.stop
-        self.is_full = self._next == len(self._is_loaded) and 0 not in self._is_loaded
+        self.is_full = self._next == len(self.is_loaded) and 0 not in self.is_loaded
 
     def _load(self, index: int) -> None:
         item = self._items.get(index)
         self.ids[index], self.titles[index] = item.item_id, item.title
         self.categories[index] = self._same.setdefault(item.category, item.category)  # one text for a whole category
-        self.n_loaded += not self._is_loaded[index]
-        self._is_loaded[index] = 1
+        self.n_loaded += not self.is_loaded[index]
+        self.is_loaded[index] = 1
 
 
 def _mapped(path: Path) -> mmap.mmap | bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from contracts.errors import InputInvalid
 from export.format import bits, byte_rows
+from export.format.checksum import crc32
 from export.format.records import LIST_HEAD, LOW_BITS, SCORE_STEPS, Widths, shard_key
 
 RECORD_FIELDS: Final = np.dtype([("id_bytes", "<u2"), ("segment", "<u2"), ("lists", "u1")])
@@ -82,7 +82,7 @@ def join_records(
     heads = np.empty(len(ids), dtype=RECORD_FIELDS)
     heads["id_bytes"], heads["segment"], heads["lists"] = byte_rows.lengths_of(ids), segments, n_lists
     bodies = byte_rows.join(byte_rows.from_matrix(heads), ids, lists)
-    sums = np.fromiter(map(zlib.crc32, bodies.to_pylist()), dtype="<u4", count=len(ids))
+    sums = np.fromiter(map(crc32, bodies.to_pylist()), dtype="<u4", count=len(ids))
     records = byte_rows.join(bodies, byte_rows.from_matrix(sums))
     return byte_rows.span(records, 0, len(records))
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import hashlib
 import struct
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +30,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from export.format import bits
+from export.format.checksum import crc32
+from export.format.compiled import compiled
 
 RECORD_HEAD: Final = struct.Struct("<HHB")
 LIST_HEAD: Final = struct.Struct("<BHHff")
@@ -118,14 +119,14 @@ def key_hash(user_id: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(user_id, digest_size=8).digest(), "little")
 
 
-shard_key: Final[Callable[[bytes], int]] = zlib.crc32
+shard_key: Final[Callable[[bytes], int]] = crc32
 """The 32-bit key of a user, by which the shard and the place in its index are found: the CRC-32 of the id."""
 
 
 def join_record(user_id: bytes, segment: int, lists: Sequence[bytes]) -> bytes:
     """A record from its parts; `lists` are in ascending order of placement."""
     body = b"".join((RECORD_HEAD.pack(len(user_id), segment, len(lists)), user_id, *lists))
-    return body + zlib.crc32(body).to_bytes(CRC_BYTES, "little")
+    return body + crc32(body).to_bytes(CRC_BYTES, "little")
 
 
 @lru_cache(maxsize=4096)
@@ -135,8 +136,16 @@ def _list_bytes(n: int, pairs: int, item_bits: int, source_bits: int) -> int:
 
 def split_record(data: bytes, widths: Widths) -> Record | None:
     """The record in `data`, or None where its checksum or its lengths are wrong."""
+    if crc32(data) != CRC_RESIDUE:
+        return None
+    made = _split(data, widths.item_bits, widths.source_bits)
+    return None if made is None else Record(*made, data)
+
+
+def split(data: bytes, item_bits: int, source_bits: int) -> tuple[bytes, int, dict[int, int]] | None:
+    """User id, segment and where each placement's list begins, or None where the record's lengths are wrong."""
     end = len(data) - CRC_BYTES
-    if end < RECORD_HEAD.size or zlib.crc32(data) != CRC_RESIDUE:
+    if end < RECORD_HEAD.size:
         return None
     id_bytes, segment, n_lists = RECORD_HEAD.unpack_from(data)
     start = at = RECORD_HEAD.size + id_bytes
@@ -146,8 +155,11 @@ def split_record(data: bytes, widths: Widths) -> Record | None:
             return None
         placement, n, pairs, _, _ = LIST_HEAD.unpack_from(data, at)
         lists[placement] = at
-        at += _list_bytes(n, pairs, widths.item_bits, widths.source_bits)
-    return Record(data[RECORD_HEAD.size : start], segment, lists, data) if at == end else None
+        at += _list_bytes(n, pairs, item_bits, source_bits)
+    return (data[RECORD_HEAD.size : start], segment, lists) if at == end else None
+
+
+_split: Final = split if compiled is None else compiled.split
 
 
 class _Layout(NamedTuple):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import mmap
 import struct
-import zlib
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.errors import InputInvalid
+from export.format.checksum import crc32
 from export.format.manifest import corrupt
 from export.format.records import Record, Widths, shard_key, split_record
 
@@ -73,7 +73,7 @@ def write_shard(
     offsets = np.zeros(len(keys) + 1, dtype="<u4")
     np.cumsum(lengths, out=offsets[1:])
     index = keys.astype("<u4").tobytes() + offsets.tobytes()
-    head = (MAGIC, VERSION, 0, shard, len(keys), zlib.crc32(index), HEAD.size + len(index), 0)
+    head = (MAGIC, VERSION, 0, shard, len(keys), crc32(index), HEAD.size + len(index), 0)
     file.write(HEAD.pack(*head))
     file.write(index)
     for part in records:
@@ -94,7 +94,7 @@ class ShardIndex:
         magic, version, _, _, n, crc, self._start, _ = HEAD.unpack_from(data)
         if magic != MAGIC or version != VERSION or n != expected_records or self._start != len(data):
             raise corrupt("The file is not a shard of this format", path)
-        if zlib.crc32(memoryview(data)[HEAD.size :]) != crc:
+        if crc32(memoryview(data)[HEAD.size :]) != crc:
             raise corrupt("The shard's index is damaged", path)
         self._keys = memoryview(data)[HEAD.size : HEAD.size + 4 * n].cast("I")
         self._offsets = memoryview(data)[HEAD.size + 4 * n :].cast("I")
@@ -166,7 +166,7 @@ class ShardFile:
         Raises:
             SnapshotCorrupt: the index or a record is damaged.
         """
-        if zlib.crc32(self._map[HEAD.size : self._start]) != self._crc:
+        if crc32(self._map[HEAD.size : self._start]) != self._crc:
             raise corrupt("The shard's index is damaged", self._path)
         for position in range(self.n):
             record = self.record(position)

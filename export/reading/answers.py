@@ -24,7 +24,7 @@ class PlacementUnknown(InputInvalid):
     """The snapshot has no lists for that placement."""
 
 
-class TopN(msgspec.Struct, frozen=True, kw_only=True):
+class TopN(msgspec.Struct, frozen=True):
     """A list as it is served. The five lists are parallel, best first.
 
     Attributes:

@@ -149,11 +149,9 @@ class Choosing:
             self._tally.add("corrupt_items", rows.n_damaged)
         as_of = reader.manifest.as_of
         age, is_stale = self._age(as_of, ask.now) if ask.now is not None else (None, None)
-        made = TopN(
-            user_id=user_id, placement=ask.placement, items=rows.items, titles=rows.titles, scores=rows.scores,
-            reasons=rows.reasons, sources=rows.sources, snapshot=reader.id, as_of=as_of, age_hours=age,
-            is_stale=is_stale, source=kind, segment=segment, is_degraded=is_degraded, overlay=ask.overlay,
-            channel=channel,
+        made = TopN(  # by position: seventeen names cost as much as finding the record
+            user_id, ask.placement, rows.items, rows.titles, rows.scores, rows.reasons, rows.sources, reader.id, as_of,
+            age, is_stale, kind, segment, is_degraded, ask.overlay, channel,
         )  # fmt: skip
         if kind == "personal" and self._kept is not None:
             self._kept.remember(made)

@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from export import reasons
+from export.format.compiled import compiled
 from export.format.items import CACHED_ITEMS, ItemColumns, ItemDictionary
 from export.format.records import CodedList, Widths
 from export.stores.base import Rows
@@ -46,6 +47,7 @@ class _Texts:
         of_category: reasons by source, of those that name the item's category.
         around: by source, of those that name an anchor, the text before its title and after it.
         is_particular: by source, 1 where it is one of either.
+        by_source: the same three for the compiled reader, each a list with a value for every source.
     """
 
     def __init__(self, sources: tuple[str, ...], segment: str) -> None:
@@ -54,6 +56,10 @@ class _Texts:
         self.of_category = {i: _OfCategory(*plan[1:]) for i, plan in enumerate(plans) if plan[0] == "category"}
         self.around = {i: (before, after) for i, (kind, _, before, after) in enumerate(plans) if kind == "anchor"}
         self.is_particular = bytes(i in self.of_category or i in self.around for i in range(MAX_SOURCES))
+        numbers = range(len(sources))
+        self.by_source = (
+            self.plain, [self.around.get(i) for i in numbers], [self.of_category.get(i) for i in numbers]
+        )  # fmt: skip
 
 
 class CodedLists:
@@ -62,9 +68,24 @@ class CodedLists:
     def __init__(self, items: ItemDictionary, sources: tuple[str, ...], widths: Widths) -> None:
         """Shows items of `items` with reasons of `sources`."""
         self._items, self._sources, self._n_codes = items, sources, 1 << widths.source_bits
+        self._names, self._widths = list(sources), widths
         self._own_sources = bytes(range(self._n_codes))
         self._columns = ItemColumns(items)
         self._texts: dict[str, _Texts] = {}
+
+    def shown_at(self, data: bytes, at: int, k: int, segment: str) -> Rows | None:
+        """The best `k` of the list that begins at `at` in a record, by the compiled reader.
+
+        None where there is none, the list is empty, or not all of its items were loaded before: see `shown`.
+        """
+        if compiled is None:
+            return None
+        widths, columns, texts = self._widths, self._columns, self._texts.get(segment) or self._of(segment)
+        made = compiled.shown(
+            data, at, k, widths.item_bits, widths.source_bits, columns.is_loaded, columns.ids, columns.titles,
+            columns.categories, self._names, *texts.by_source,
+        )  # fmt: skip
+        return None if made is None else Rows(*made)
 
     def shown(self, made: CodedList, segment: str) -> Rows:
         """The list of a user of a segment, not empty.

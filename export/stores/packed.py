@@ -35,11 +35,16 @@ class PackedUser(msgspec.Struct, frozen=True):
 
     def rows(self, placement: str, k: int) -> Rows | None:
         """The best `k` of the user's own list, or None where there is none or it is empty."""
-        reader = self.reader
-        made = coded_list(self.record, reader.placements[placement], reader.widths, k)
+        reader, record = self.reader, self.record
+        number, segment = reader.placements[placement], self.segment
+        at = record.lists.get(number)
+        if at is None:
+            return None
+        if (rows := reader.coded.shown_at(record.data, at, k, segment)) is not None:
+            return rows
+        made = coded_list(record, number, reader.widths, k)
         if made is None or not made.items:
             return None
-        segment = reader.manifest.segments[self.record.segment]
         try:
             return reader.coded.shown(made, segment)
         except SnapshotCorrupt:

@@ -49,12 +49,12 @@ def test_a_plan_makes_the_text_that_render_makes() -> None:
                 assert plain == render(source, anchor_title="X", category="X", segment=segment)
 
 
-@pytest.mark.parametrize("dense", [0, 65_536])
+@pytest.mark.parametrize("ahead", [0, 65_536])
 def test_rows_made_of_codes_are_those_of_their_sources_and_anchors(
-    build: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dense: int
+    build: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
-    """For every source alone and with an anchor, from columns in arrays and from columns by key."""
-    monkeypatch.setattr(items, "DENSE_ITEMS", dense)
+    """For every source alone and with an anchor, from columns that fill themselves and from those that do not."""
+    monkeypatch.setattr(items, "AHEAD_ITEMS", ahead)
     monkeypatch.setattr("export.stores.coded.CACHED_ITEMS", 3)
     manifest = build(tmp_path / "s", reasons=tuple(TEXTS))
     reader, n_codes = MappedReader(tmp_path / "s"), 1 << manifest.source_bits
