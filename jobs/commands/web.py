@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
-from msgspec.structs import replace
 
-from contracts.errors import InputInvalid, SnapshotMissing
+from contracts.errors import InputInvalid
 from jobs.commands.invocation import Answer, Invocation, answer_of, command
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from export.reading.overlay import Flag
-    from export.stores.base import Store
-    from export.stores.state import Channels, Pointer
+    from export.stores.state import Pointer
 
 PANEL: Final = "Read and serve: the web engineer, the email team"
 CARE: Final = "Care: the on-call engineer"
@@ -127,22 +125,24 @@ def rollout(
         bool, typer.Option("--interleave", help="Those users read both snapshots' items in one list, told apart.")
     ] = False,
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "asked for by hand",
+    override: Annotated[
+        str | None,
+        typer.Option(metavar="REASON", help="Why users may read it without a blessing or against the parity check."),
+    ] = None,
 ) -> Answer:
     """Let a share of the users read another snapshot than the current one: one compare-and-swap of the pointer.
 
     Who reads it at 10 % still does at 25 %. At 0 nobody does, and the canary is given up. `larder flip` makes it
     everybody's. With --interleave those users read one list drafted from both, and `larder outcomes` tells which
-    snapshot's items they prefer.
+    snapshot's items they prefer. As for a flip, a snapshot that nobody reads yet needs a blessing and the parity check.
     """
-    from export.stores.opening import store_of
-    from jobs.paths import layout_of
+    from jobs.publishing import move_channels
 
-    settings = invocation.settings()
-    store = store_of(settings.store, layout_of(settings))
-    channels = replace(_channels(store, exposure, snapshot, shadow, salt), interleave=interleave)
-    at = invocation.now().isoformat(timespec="seconds")
-    moved = store.rollout(channels, by=invocation.id, reason=reason, at=at)
-    return _answer_of_channels(moved)
+    wanted = move_channels.Wanted(exposure=exposure, snapshot=snapshot, shadow=shadow, salt=salt, interleave=interleave)
+    at = invocation.now()
+    return _answer_of_channels(
+        move_channels.run(invocation.settings(), wanted, at=at, by=invocation.id, reason=reason, override=override)
+    )
 
 
 def _answer_of_channels(moved: Pointer) -> Answer:
@@ -157,26 +157,3 @@ def _answer_of_channels(moved: Pointer) -> Answer:
         show_pairs(console, {"stable": moved.snapshot, "canary": canary, "shadow": channels.shadow or "none"})
 
     return Answer(facts, show)
-
-
-def _channels(store: Store, exposure: int, snapshot: str | None, shadow: str | None, salt: str | None) -> Channels:
-    """The channels asked for; what was left out stays as it is."""
-    from export.stores.state import Channels
-
-    pointer = store.pointer()
-    if pointer is None:
-        raise SnapshotMissing("No snapshot was published yet", where=store.where, todo="Run a night first.")
-    old = pointer.channels
-    canary = snapshot or old.canary
-    wanted = {
-        "canary": canary if exposure else "",
-        "exposure": exposure,
-        "shadow": {None: old.shadow, "none": ""}.get(shadow, shadow or ""),
-        "salt": salt if salt is not None else old.salt if canary == old.canary else canary,
-    }
-    try:
-        return msgspec.convert(wanted, Channels)
-    except msgspec.ValidationError as error:
-        raise InputInvalid(
-            f"{exposure} is no exposure", where="--exposure", todo="Use 0, 5, 10, 25, 50 or 100."
-        ) from error

@@ -5,16 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import time
 
-from contracts.errors import HeldByGate, InputInvalid, PublishRefused, SnapshotMissing
+from contracts.errors import SnapshotMissing
 from contracts.layout import Layout
 from contracts.report import JobReport
 from contracts.settings import Settings
-from export.blessing import check_blessed
 from export.format.manifest import Manifest, read_manifest
 from export.stores.base import Store
 from export.stores.opening import store_of
 from jobs.paths import layout_of
-from jobs.publishing import parity_verdict
+from jobs.publishing import verdicts
 from jobs.publishing.stage_snapshot import staged
 
 
@@ -40,7 +39,7 @@ def run(settings: Settings, *, as_of: dt.date, at: dt.datetime, by: str, overrid
     store = store_of(settings.store, layout)
     manifest = _published(layout, store, as_of)
     snapshot = manifest.snapshot_id
-    reason = f"night of {as_of.isoformat()}{_overridden(layout, as_of, manifest, override)}"
+    reason = f"night of {as_of.isoformat()}{verdicts.asked(layout, manifest, override)}"
     before = store.pointer()
     stamp = at.astimezone(dt.UTC).isoformat(timespec="seconds")
     store.flip(snapshot, expected=before, by=by, reason=reason, at=stamp)
@@ -67,21 +66,3 @@ def _published(layout: Layout, store: Store, as_of: dt.date) -> Manifest:
             todo=f"Run `larder publish --as-of {as_of}` first.",
         )
     return manifest
-
-
-def _overridden(layout: Layout, as_of: dt.date, manifest: Manifest, override: str | None) -> str:
-    """What the reason says of an override: which verdicts are missing, and why it is flipped all the same."""
-    if override is not None and not override.strip():
-        raise InputInvalid("The override gives no reason", where="--override", todo="Say why, for the history.")
-    missing = []
-    for check in (
-        lambda: check_blessed(layout.blessings / f"{as_of.isoformat()}.json", manifest),
-        lambda: parity_verdict.check(layout, as_of, manifest.snapshot_id),
-    ):
-        try:
-            check()
-        except (PublishRefused, HeldByGate) as error:
-            if override is None:
-                raise
-            missing.append(error.what)
-    return "" if override is None else f"; override: {override.strip()} ({'; '.join(missing) or 'nothing to override'})"

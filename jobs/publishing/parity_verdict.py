@@ -51,7 +51,7 @@ def check(layout: Layout, as_of: dt.date, snapshot: str) -> None:
         PublishRefused: it did not look at it, or what it found cannot be read.
         HeldByGate: it is red.
     """
-    path, todo = path_of(layout, as_of), f"Run `larder parity --as-of {as_of}`, then flip."
+    path, todo = path_of(layout, as_of), f"Run `larder parity --as-of {as_of}`, then try again."
     try:
         found = msgspec.json.decode(path.read_bytes(), type=ParityVerdict)
     except OSError as error:

@@ -11,10 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from contracts.layout import Layout
+from export.blessing import Blessing, write_blessing
 from export.lookup import Lists
 from export.reading.channels import is_exposed
 from export.stores.local import LocalStore
 from jobs import cli
+from jobs.publishing import parity_verdict
+from jobs.publishing.parity_verdict import ParityVerdict
 
 Night = Callable[..., str]
 
@@ -101,9 +105,19 @@ def test_no_overlay_before_the_first_snapshot(tmp_path: Path) -> None:
     assert larder(tmp_path, "overlay", "--clear")[1]["error"] == "SnapshotMissing"
 
 
+def let_through(store: LocalStore, root: Path, snapshot: str) -> None:
+    """The gates bless the snapshot, and the parity check is green."""
+    manifest = store.open(snapshot).manifest
+    blessing = Blessing(as_of=manifest.as_of, manifest_sha256=manifest.sha256, verdict="blessed")
+    (root / "blessings").mkdir(exist_ok=True)
+    write_blessing(root / "blessings" / f"{manifest.as_of}.json", blessing)
+    parity_verdict.write(Layout(root), manifest.as_of, ParityVerdict(snapshot=snapshot, verdict="green"))
+
+
 def test_a_rollout_goes_up_by_one_move_a_step(store: LocalStore, night: Night, publish: Night, tmp_path: Path) -> None:
     """The canary stays the same without being named again, and so do its users; 0 ends it; each move has a reason."""
     stable, canary = night(store, 1), publish(store, 2)
+    let_through(store, tmp_path, canary)
     users = [f"u{i}" for i in range(200)]
     before: set[str] = set()
     for arguments in (("--snapshot", canary, "--exposure", "10"), ("--exposure", "25"), ("--exposure", "100")):
@@ -124,9 +138,33 @@ def test_a_shadow_stays_until_it_is_ended(store: LocalStore, night: Night, publi
     """Whatever happens to the canary beside it."""
     night(store, 1)
     shadow = publish(store, 2)
+    let_through(store, tmp_path, shadow)
     assert larder(tmp_path, "rollout", "--exposure", "0", "--shadow", shadow)[1]["shadow"] == shadow
     assert larder(tmp_path, "rollout", "--exposure", "5", "--snapshot", shadow)[1]["shadow"] == shadow
     assert larder(tmp_path, "rollout", "--exposure", "0", "--shadow", "none")[1]["shadow"] == ""
+
+
+def test_users_read_no_canary_that_a_flip_would_refuse(
+    store: LocalStore, night: Night, publish: Night, tmp_path: Path
+) -> None:
+    """Without blessing or parity check only for a reason, which the history keeps. A shadow is read by nobody."""
+    night(store, 1)
+    canary = publish(store, 2)
+    before = store.pointer()
+    asked = ("rollout", "--snapshot", canary, "--exposure", "5", "--reason", "try")
+    code, told = larder(tmp_path, *asked)
+    assert (code, told["error"], store.pointer()) == (3, "PublishRefused", before)
+    let_through(store, tmp_path, canary)
+    red = ParityVerdict(snapshot=canary, verdict="red", users=1000, users_differing=3)
+    parity_verdict.write(Layout(tmp_path), store.open(canary).manifest.as_of, red)
+    code, told = larder(tmp_path, *asked)
+    assert (code, told["error"], store.pointer()) == (3, "HeldByGate", before)
+    code, told = larder(tmp_path, *asked, "--override", "known users")
+    assert (code, told["canary"]) == (0, canary)
+    assert told["last"]["reason"].startswith("try; override: known users (The parity check is red")
+    code, told = larder(tmp_path, "rollout", "--exposure", "25", "--reason", "more")
+    assert (code, told["last"]["reason"]) == (0, "more")
+    assert larder(tmp_path, "rollout", "--exposure", "0", "--shadow", canary)[1]["shadow"] == canary
 
 
 @pytest.mark.parametrize(
