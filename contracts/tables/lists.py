@@ -132,7 +132,7 @@ TOP_N_LISTS = Table(
         Column(
             "reasons",
             "array<int>",
-            "Index of the source that is the reason; `popular` for what fills a short list up, the last is `explored`.",
+            "Index of the source that is the reason; `popular` for what fills a list up, last `explored`, `pinned`.",
             derived_from=("ranked.main_sources",),
         ),
         Column("anchors", "array<int>", "Item that explains the reason, -1 for none.", derived_from=(_H + "item_idx",)),

@@ -25,7 +25,7 @@ SLOTS = Table(
         Column(
             "sources",
             "array<string>",
-            "The source that is the reason, or `explored`.",
+            "The source that is the reason, `explored`, or `pinned`.",
             derived_from=(_LISTS + "reasons",),
         ),
         Column(
