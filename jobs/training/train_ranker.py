@@ -15,7 +15,7 @@ from contracts import tables
 from contracts.errors import InputInvalid
 from contracts.layout import Layout
 from contracts.report import JobReport
-from contracts.settings import Settings
+from contracts.settings import Ranker, Settings
 from jobs import lake
 from jobs.ingest.flag_users import flagged
 from jobs.paths import layout_of
@@ -114,11 +114,30 @@ def _boosters(
     for variant, chosen in (("night", cuts), *older):
         if variant != "night":
             table = _load(settings, layout, chosen, as_of)
-        for placement in settings.placements:
-            examples = _examples(table, settings, placement)
-            boosters[f"{variant}-{placement}"] = _fit(examples, settings, placement)
-            counts[f"{variant}_{placement}_examples"] = len(examples.labels)
+        for placement, (text, n_examples) in _fits(table, settings).items():
+            boosters[f"{variant}-{placement}"] = text
+            counts[f"{variant}_{placement}_examples"] = n_examples
     return boosters, counts | of_log, logged, held
+
+
+def _fits(table: pa.Table, settings: Settings) -> dict[str, tuple[str, int]]:
+    """Each placement's booster and the rows it learnt from; those that learn alike share one fit.
+
+    In a shop that sells nothing twice a placement with repeats shows what one without them shows.
+    """
+
+    def learns(placement: str) -> tuple[bool, Ranker]:
+        return settings.may_repeat(placement), settings.ranker.of(placement)
+
+    fits: dict[str, tuple[str, int]] = {}
+    for placement in settings.placements:
+        twin = next((other for other in fits if learns(other) == learns(placement)), None)
+        if twin is None:
+            examples = _examples(table, settings, placement)
+            fits[placement] = _fit(examples, settings, placement), len(examples.labels)
+        else:
+            fits[placement] = fits[twin]
+    return fits
 
 
 def _examined(logged: dict[str, Any]) -> dict[str, float]:

@@ -135,6 +135,31 @@ def test_the_ranker_learns_with_the_placements_settings(settings: Settings, monk
     assert abs(seen["home"][0] - (100 * 52 + 1_250)) < 125
 
 
+@pytest.mark.parametrize(
+    ("shop", "own", "rows"),
+    [
+        (Shop(repeats=False), {}, {"home": 100 * 51}),
+        (Shop(), {}, {"home": 100 * 102, "discover": 100 * 51}),
+        (Shop(repeats=False), {"home": OwnRanker(num_leaves=7)}, {"home": 100 * 51, "discover": 100 * 51}),
+    ],
+)
+def test_placements_that_learn_alike_share_one_fit(
+    monkeypatch: pytest.MonkeyPatch, shop: Shop, own: dict[str, OwnRanker], rows: dict[str, int]
+) -> None:
+    """Home of a shop that sells nothing twice shows what discover shows; repeats or own settings tell them apart."""
+    fitted: list[int] = []
+
+    def fit(made: train_ranker.Examples, *_: object, **__: object) -> str:
+        fitted.append(len(made.labels))
+        return f"booster {len(fitted)}"
+
+    monkeypatch.setattr(train_ranker.ranker, "fit", fit)
+    found = train_ranker._fits(stored(100), Settings(shop=shop, ranker=Ranker(placements=own)))
+    assert fitted == list(rows.values())
+    assert found["home"] == ("booster 1", rows["home"])
+    assert found["discover"] == (f"booster {len(rows)}", rows.get("discover", rows["home"]))
+
+
 def test_the_written_file_keeps_comments_and_reads_as_chosen(tmp_path: Path, settings: Settings) -> None:
     """Only what changed is written, a placement's own under its table, which is made where there was none."""
     chosen = settings.ranker.with_own("home", "losses", ("lambdarank",)).with_own("discover", "num_leaves", 15)
