@@ -19,7 +19,7 @@ class Gates(Section, frozen=True):
         min_coverage_users: share of eligible users with a list or a fallback.
         min_full_lists: share of lists as long as asked.
         max_banned: items in lists that must not be there.
-        beat_best_source: whether the two-stage lists are held against their best single source, by NDCG at k.
+        beat_best_source: whether the two-stage lists are held against single sources, by NDCG at k.
         unearned: what happens where they do not earn their keep. `publish_source` publishes that source's lists instead
             and warns, unless the whole 95 % interval of the paired difference is above zero; `hold` holds the night
             where the whole interval is below zero.

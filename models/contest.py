@@ -1,4 +1,4 @@
-"""Which of several systems to publish: the simplest one that no other is shown to beat."""
+"""Which of several systems to publish: the simplest one, until another is shown to beat it."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Outcome:
     """What a contest came to.
 
     Attributes:
-        winner: the simplest system that none is shown to beat.
+        winner: the system that the others gave way to, and that none is shown to beat.
         means: of each system, over all windows.
-        beaten: for each simpler system than the winner, the first that was found to beat it.
+        beaten: each system that gave way, the simplest first, and the one that took its place.
     """
 
     winner: str
@@ -78,23 +78,23 @@ class Contest:
         return Difference(better, worse, value, low, high, int(found.n_users[0]))
 
     def outcome(self) -> Outcome | None:
-        """The simplest system that none beats by a whole interval above zero; None where nobody counts.
+        """The simplest system, or what took its place; None where nobody counts.
 
-        The one with the highest mean is never beaten, so that there is a winner. A system is held against those with
-        a higher mean, the highest first: what is far behind falls at the first comparison.
+        A system gives way to the simplest of those that beat it by a whole interval above zero, and that one to the
+        next, until none beats the last. Whatever wins was thus shown to be better than what it replaced: that another
+        system beats the simplest is no reason to publish a third, which nobody could tell from either. Means rise
+        from one to the next, so that there is an end.
         """
-        ranked = sorted(self.means, key=lambda name: (-self.means[name], self.systems.index(name)))
+        if not self.means:
+            return None
         beaten: list[Difference] = []
-        for name in (name for name in self.systems if name in self.means):
-            loss = self._loss(name, ranked[: ranked.index(name)])
-            if loss is None:
-                return Outcome(name, self.means, tuple(beaten))
+        winner = next(name for name in self.systems if name in self.means)
+        while (loss := self._loss(winner)) is not None:
             beaten.append(loss)
-        return None
+            winner = loss.better
+        return Outcome(winner, self.means, tuple(beaten))
 
-    def _loss(self, name: str, ahead: Sequence[str]) -> Difference | None:
-        for other in ahead:
-            found = self.difference(other, name)
-            if found.low > 0:
-                return found
-        return None
+    def _loss(self, name: str) -> Difference | None:
+        """What the simplest system that beats this one has over it."""
+        ahead = (other for other in self.systems if self.means.get(other, -np.inf) > self.means[name])
+        return next((found for other in ahead if (found := self.difference(other, name)).low > 0), None)
