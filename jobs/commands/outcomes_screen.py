@@ -15,6 +15,8 @@ from contracts.report import JobReport
 
 ALL: Final = "all"
 RATES: Final = ("ctr", "add_to_cart", "conversion", "repeat_purchase", "dwell_seconds")
+KEY_WIDTH: Final = 44
+RATE_WIDTH: Final = 12
 SHOWN_POSITIONS: Final = 12
 METHODS: Final = ("logged", "snips", "doubly_robust")
 Row = dict[str, Any]
@@ -48,19 +50,26 @@ def _placement(row: Row) -> str:
 
 
 def _show_rates(console: Console, rows: list[Row]) -> None:
+    """As many rates beside each other as are read without a cut number, the others below."""
+    at_once = max(1, (console.width - KEY_WIDTH) // RATE_WIDTH)
+    for at in range(0, len(RATES), at_once):
+        console.print(_rates(rows, RATES[at : at + at_once]))
+
+
+def _rates(rows: list[Row], rates: tuple[str, ...]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     for name in ("channel", "source", "position"):
         table.add_column(name)
-    for name in ("slots", *RATES):
+    for name in ("slots", *rates):
         table.add_column(name.replace("_", " "), justify="right")
     cells: dict[tuple[str, str, int], dict[str, Row]] = {}
     for row in rows:
-        if row["metric"] in RATES:
+        if row["metric"] in {"ctr", *rates}:
             cells.setdefault((row["channel"], row["source"], row["position"]), {})[row["metric"]] = row
     for (channel, source, position), found in _ordered(cells):
-        texts = [_number(found[name]) if name in found else "-" for name in RATES]
+        texts = [_number(found[name]) if name in found else "-" for name in rates]
         table.add_row(channel, source, str(position or ALL), f"{found['ctr']['n_slots']:,}", *texts)
-    console.print(table)
+    return table
 
 
 def _ordered(cells: dict[tuple[str, str, int], dict[str, Row]]) -> Iterable[tuple[tuple[str, str, int], Any]]:

@@ -195,3 +195,18 @@ def test_the_screen_shows_all_of_it(tmp_path: Path) -> None:
     text = console.export_text()
     for fact in ("40 shown slots", "0.2500", "explored", "no_exploration_ctr", "refused: overlap", "no feed"):
         assert fact in text
+
+
+def test_no_number_is_cut_on_a_narrow_screen(tmp_path: Path) -> None:
+    """On 80 columns the rates that have no room stand below, under the same channel, source and position."""
+    from rich.console import Console
+
+    from jobs.commands.outcomes_screen import RATES, _show_rates
+
+    facts = {"channel": "all", "source": "explored", "position": 12, "n_slots": 1_234_567, "value": 0.1234}
+    console = Console(width=80, record=True, file=(tmp_path / "screen").open("w"))
+    _show_rates(console, [{**facts, "metric": name, "low": 0.1111, "high": 0.1357} for name in RATES])
+    text = console.export_text()
+    assert "…" not in text
+    assert text.count("1,234,567") == 2
+    assert text.count("0.1357]") == len(RATES) - 1
