@@ -69,9 +69,10 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
 def choose(contests: Mapping[str, Contest], settings: Settings, *, as_of: dt.date, n_windows: int = 0) -> Choices:
     """The choice of each placement; without a contest the two-stage lists are published.
 
-    The simplest system wins, until another beats it by a whole 95 % interval above zero: then the simplest of those, and
-    so on. The two-stage lists earn their keep where they beat what they take the place of. The sources are measured as they would be published: what popularity
-    proposes, what the segment buys, own items and then popular ones, and the others, each filled up with popular items.
+    The simplest system wins until another beats it by a whole 95 % interval above zero, then the simplest of those, and
+    so on. The two-stage lists earn their keep where they beat what they take the place of. The sources are measured as
+    they would be published: what popularity proposes, what the segment buys, own items and then popular ones, and the
+    others, each filled up with popular items.
     With `gates.unearned = "hold"` or `gates.beat_best_source = false` the two-stage lists are published in any case.
 
     Args:

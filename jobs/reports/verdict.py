@@ -15,7 +15,7 @@ MEANING: Final = {
     "coverage_users": "Some users have no list at all, not even a popular one.",
     "full_lists": "Too many lists are shorter than asked: pages would have empty places.",
     "banned_items": "Items that must not be shown stand in lists.",
-    "beats_best_source": "The two-stage lists are not better than the source published in their place by more than chance.",
+    "beats_best_source": "The two-stage lists are not better than the source in their place by more than chance.",
     "min_ndcg": "Quality is below the floor that the shop set.",
     "success": "A success threshold is missed under the protocol that gates it.",
     "fairness": "Some group of users gets lists that foresee less than another group's.",
