@@ -16,7 +16,7 @@ from contracts.report import JobReport
 ALL: Final = "all"
 RATES: Final = ("ctr", "add_to_cart", "conversion", "repeat_purchase", "dwell_seconds")
 KEY_WIDTH: Final = 44
-RATE_WIDTH: Final = 12
+RATE_WIDTH: Final = 14
 SHOWN_POSITIONS: Final = 12
 METHODS: Final = ("logged", "snips", "doubly_robust")
 Row = dict[str, Any]
