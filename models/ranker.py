@@ -53,8 +53,8 @@ def fit(
     """A model as LightGBM's text; the same examples, seed and threads give the same text.
 
     With several losses or seeds it is the sum of a model of each, every one divided by the spread of its own scores.
-    Boosters of few examples are trained side by side, a thread each: several threads of one spend their time waiting
-    for each other at every leaf, and on a machine with other work ten times what one takes.
+    Several boosters are trained side by side with the threads shared out among them: those of one booster spend part of
+    their time waiting for each other at every leaf, of few examples most of it, so that these get one thread each.
 
     Args:
         examples: what was shown and what was bought.
@@ -64,20 +64,23 @@ def fit(
         seed: of the features drawn for each tree; further boosters of a loss take the next ones.
         threads: of LightGBM.
     """
-    recipe = recipe_of(int((examples.labels > 0).sum()), settings)
-    each = 1 if recipe.seeds > 1 else threads
+    n_bought = int((examples.labels > 0).sum())
+    recipe = recipe_of(n_bought, settings)
+    wanted = [(loss, n) for loss in recipe.losses for n in range(recipe.seeds)]
+    each = 1 if n_bought < settings.few_examples else max(threads // len(wanted), 1)
 
     def trained(loss: Loss, n: int) -> str:
         data, more = _dataset(examples, names, loss, click_gain)
         made = lgb.train(_parameters(settings, loss, seed + n, each) | more, data, num_boost_round=recipe.rounds)
         return str(made.model_to_string())
 
-    wanted = [(loss, n) for loss in recipe.losses for n in range(recipe.seeds)]
     with ThreadPoolExecutor(threads // each) as pool:
         texts = list(pool.map(lambda one: trained(*one), wanted))
-    if len(texts) == 1:
-        return texts[0]
-    sample = examples.features[:SPREAD_ROWS]
+    return texts[0] if len(texts) == 1 else _sum_of(texts, examples.features[:SPREAD_ROWS])
+
+
+def _sum_of(texts: list[str], sample: Float32) -> str:
+    """One model of several, each divided by the spread of its scores of some rows."""
     spreads = [float(np.std(predict(scorer(lgb.Booster(model_str=text)), sample))) for text in texts]
     return blending.blend(texts, [1 / max(spread, 1e-9) for spread in spreads])
 

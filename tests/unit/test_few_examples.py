@@ -75,3 +75,12 @@ def test_a_model_of_few_purchases_is_the_same_at_any_number_of_threads() -> None
     texts = [ranker.fit(examples, names, SETTINGS, seed=1, threads=threads) for threads in (1, 3)]
     assert texts[0] == texts[1]
     assert "[num_threads: 1]" in texts[1]
+
+
+@pytest.mark.parametrize(("threads", "each"), [(1, 1), (2, 1), (3, 1), (5, 2)])
+def test_boosters_side_by_side_share_the_threads(threads: int, each: int) -> None:
+    """Two losses of enough purchases: the threads are shared out evenly, and each booster has one at least."""
+    examples, _ = _of(3, 60)
+    settings = msgspec.structs.replace(SETTINGS, few_examples=0, losses=("lambdarank", "binary"))
+    text = ranker.fit(examples, tuple(f"f{n}" for n in range(12)), settings, seed=1, threads=threads)
+    assert f"[num_threads: {each}]" in text
