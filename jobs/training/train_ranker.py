@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -123,21 +124,26 @@ def _boosters(
 def _fits(table: pa.Table, settings: Settings) -> dict[str, tuple[str, int]]:
     """Each placement's booster and the rows it learnt from; those that learn alike share one fit.
 
-    In a shop that sells nothing twice a placement with repeats shows what one without them shows.
+    The fits run side by side, with the threads shared out among them. In a shop that sells nothing twice a placement
+    with repeats shows what one without them shows.
     """
 
     def learns(placement: str) -> tuple[bool, Ranker]:
         return settings.may_repeat(placement), settings.ranker.of(placement)
 
-    fits: dict[str, tuple[str, int]] = {}
-    for placement in settings.placements:
-        twin = next((other for other in fits if learns(other) == learns(placement)), None)
-        if twin is None:
-            examples = _examples(table, settings, placement)
-            fits[placement] = _fit(examples, settings, placement), len(examples.labels)
-        else:
-            fits[placement] = fits[twin]
-    return fits
+    twins = {
+        name: next(one for one in settings.placements if learns(one) == learns(name)) for name in settings.placements
+    }
+    wanted = list(dict.fromkeys(twins.values()))
+    threads = settings.threads or cores()
+
+    def trained(placement: str) -> tuple[str, int]:
+        examples = _examples(table, settings, placement)
+        return _fit(examples, settings, placement, threads=max(threads // len(wanted), 1)), len(examples.labels)
+
+    with ThreadPoolExecutor(min(threads, len(wanted))) as pool:
+        fits = dict(zip(wanted, pool.map(trained, wanted), strict=True))
+    return {placement: fits[twin] for placement, twin in twins.items()}
 
 
 def _examined(logged: dict[str, Any]) -> dict[str, float]:
@@ -195,9 +201,8 @@ def _examples(table: pa.Table, settings: Settings, placement: str) -> Examples:
     return made
 
 
-def _fit(examples: Examples, settings: Settings, placement: str) -> str:
+def _fit(examples: Examples, settings: Settings, placement: str, *, threads: int) -> str:
     names = ranking_features.names(settings.candidates.sources, settings.candidates.scorers)
-    threads = settings.threads or cores()
     gain = settings.impressions.click_gain
     wanted = settings.ranker.of(placement)
     return ranker.fit(examples, names, wanted, click_gain=gain, seed=settings.seed, threads=threads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pyarrow as pa
@@ -129,7 +130,7 @@ def test_the_ranker_learns_with_the_placements_settings(settings: Settings, monk
 
     monkeypatch.setattr(train_ranker.ranker, "fit", fit)
     for placement in settings.placements:
-        train_ranker._fit(train_ranker._examples(stored(100), settings, placement), settings, placement)
+        train_ranker._fit(train_ranker._examples(stored(100), settings, placement), settings, placement, threads=1)
     assert seen["home"][1] == settings.ranker.of("home")
     assert seen["discover"] == (100 * 51, settings.ranker.of("discover"))
     assert abs(seen["home"][0] - (100 * 52 + 1_250)) < 125
@@ -154,10 +155,27 @@ def test_placements_that_learn_alike_share_one_fit(
         return f"booster {len(fitted)}"
 
     monkeypatch.setattr(train_ranker.ranker, "fit", fit)
-    found = train_ranker._fits(stored(100), Settings(shop=shop, ranker=Ranker(placements=own)))
+    found = train_ranker._fits(stored(100), Settings(shop=shop, ranker=Ranker(placements=own), threads=1))
     assert fitted == list(rows.values())
     assert found["home"] == ("booster 1", rows["home"])
     assert found["discover"] == (f"booster {len(rows)}", rows.get("discover", rows["home"]))
+
+
+@pytest.mark.parametrize(("threads", "at_once", "each"), [(1, 1, 1), (2, 2, 1), (5, 2, 2)])
+def test_placements_are_trained_side_by_side_with_their_share_of_the_threads(
+    monkeypatch: pytest.MonkeyPatch, threads: int, at_once: int, each: int
+) -> None:
+    """As many placements as there are threads meet inside their fits, each with its share; none waits where one is."""
+    together, given = Barrier(at_once, timeout=20), []
+
+    def fit(*_: object, threads: int, **__: object) -> str:
+        given.append(threads)
+        together.wait()
+        return "booster"
+
+    monkeypatch.setattr(train_ranker.ranker, "fit", fit)
+    train_ranker._fits(stored(10), Settings(threads=threads))
+    assert given == [each, each]
 
 
 def test_the_written_file_keeps_comments_and_reads_as_chosen(tmp_path: Path, settings: Settings) -> None:
