@@ -187,7 +187,7 @@ def _kitchen(bench: Bench, factors: Factors) -> Kitchen:
     als.save(made["als"], {"als": factors}, about={})
     folders = [SharedFolder(bench.spark, folder).open for folder in made.values()]
     today = EPOCH + dt.timedelta(days=synthetic.TODAY)
-    return Kitchen((folders[0], folders[1], folders[2]), Candidates(sources=("als",)), today)
+    return Kitchen((folders[0], folders[1], folders[2]), Candidates(sources=("als",), scorers=()), today)
 
 
 def _force(rows: DataFrame) -> None:
