@@ -20,9 +20,11 @@ from contracts.days import day_number
 from contracts.layout import Layout
 from contracts.tables import Table
 from jobs import lake
+from jobs.erasing.register import register_of
 from jobs.evaluation.gates import Gate
 from jobs.ingest.flag_users import KIND, flagged
 from jobs.parquet_rows import dataset
+from models import artifact
 from models.histories import NEVER, DayRows, Pairs, Users, empty_pairs, fold
 from models.item_sums import Totals
 from models.negatives import hash_of
@@ -38,7 +40,8 @@ _FEATURES: Final = ("n_baskets", "recency_days", "tenure_days")
 def features_in_time(layout: Layout, dates: list[dt.date], *, n_users: int, seed: int) -> Gate:
     """A gate that is red where a sampled user's or item's stored past or features are not those of the date.
 
-    Items are looked at on the first date alone: users who were erased since are in the counts of an older one.
+    Items are looked at on the first date alone, and only while nobody was erased since: erased users are in the counts
+    of their items, and in no day row.
 
     Args:
         layout: of the root.
@@ -47,10 +50,13 @@ def features_in_time(layout: Layout, dates: list[dt.date], *, n_users: int, seed
         seed: of the hash.
     """
     wrong = {f"as of {date}: user_idx": _users_out_of_time(layout, date, n_users, seed) for date in dates}
-    wrong[f"as of {dates[0]}: item_idx"] = _items_out_of_time(layout, dates[0], n_users, seed)
+    is_comparable = not _is_erased_since(layout, dates[0])
+    if is_comparable:
+        wrong[f"as of {dates[0]}: item_idx"] = _items_out_of_time(layout, dates[0], n_users, seed)
     found = sum(map(len, wrong.values()))
     told = "; ".join(f"{where} {', '.join(map(str, some[:3]))}" for where, some in wrong.items() if some)
-    note = f"of {n_users} users sampled as of each of {', '.join(map(str, dates))}, and as many items"
+    items = "as many items" if is_comparable else "no items: users were erased since these were counted"
+    note = f"of {n_users} users sampled as of each of {', '.join(map(str, dates))}, and {items}"
     return Gate(
         name=NAME,
         placement="",
@@ -94,6 +100,13 @@ def _items_out_of_time(layout: Layout, as_of: dt.date, n_items: int, seed: int) 
         if any(stored[name] != made.get(stored["item_idx"], {}).get(name, 0) for name in _BUYERS)
     }
     return sorted(wrong - late)
+
+
+def _is_erased_since(layout: Layout, as_of: dt.date) -> bool:
+    """Whether users were erased after the items of a date were counted."""
+    folder = layout.artifact("item_arrays", as_of)
+    n_known = artifact.about(folder).get("n_erased", 0) if folder.is_dir() else 0
+    return len(register_of(layout).entries()) > int(n_known)
 
 
 def _made_again(chosen: Int32, users: Users, pairs: Pairs, as_of: dt.date) -> dict[int, dict[str, Any]]:

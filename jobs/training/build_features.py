@@ -16,6 +16,7 @@ from features.items import item_features
 from features.users import user_features
 from jobs import lake, storage
 from jobs.catalogue import catalogue_as_of, item_texts
+from jobs.erasing.register import register_of
 from jobs.ingest.flag_users import without_flagged
 from jobs.kernels.item_sums import pair_sums
 from jobs.paths import layout_of
@@ -58,4 +59,6 @@ def _save_arrays(layout: Layout, as_of: dt.date) -> str:
     texts = item_texts(layout, as_of, item_arrays.CODES)
     for name in item_arrays.CODES:
         rows = rows.append_column(name, texts[name])
-    return item_arrays.save(layout.artifact("item_arrays", as_of), rows, about={"as_of": as_of.isoformat()})
+    n_erased = len(register_of(layout).entries())  # who is erased later is in these counts, and in no day row
+    about = {"as_of": as_of.isoformat(), **({"n_erased": n_erased} if n_erased else {})}
+    return item_arrays.save(layout.artifact("item_arrays", as_of), rows, about=about)

@@ -15,6 +15,7 @@ from contracts import tables
 from contracts.days import day_number
 from contracts.layout import Layout
 from contracts.tables import Table
+from export.erasing.register import Register
 from jobs import lake
 from jobs.evaluation.point_in_time import features_in_time
 from jobs.ingest.flag_users import KIND
@@ -194,3 +195,20 @@ def test_flagged_users_make_no_item_popular(shop: Shop, tmp_path: Path) -> None:
     assert shop.gate(tmp_path / "without").level == "green"
     shop.items[LATE] = counted_with
     assert shop.gate(tmp_path / "with").level == "red"
+
+
+@pytest.mark.parametrize(
+    ("n_known", "n_erased", "level"), [(0, 0, "red"), (0, 1, "green"), (1, 1, "red"), (1, 2, "green")]
+)
+def test_an_erasure_since_the_items_were_counted_is_no_leak(
+    shop: Shop, tmp_path: Path, n_known: int, n_erased: int, level: str
+) -> None:
+    """A buyer more than the day rows have is red, but not where users were erased after the items were counted."""
+    shop.items[LATE]["buyers"][3] += 1
+    layout = Layout(tmp_path)
+    artifact.save(layout.artifact("item_arrays", LATE), arrays={}, texts={}, about={"n_erased": n_known})
+    register = Register(layout.erased)
+    register.add([f"gone-{n}" for n in range(n_erased)], at="2026-03-01T00:00:00+00:00", reason="asked for")
+    gate = shop.gate(tmp_path)
+    assert gate.level == level
+    assert ("no items: users were erased since these were counted" in gate.note) is (level == "green")
