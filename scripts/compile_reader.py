@@ -26,7 +26,7 @@ class CompiledReader(BuildHookInterface):  # type: ignore[type-arg]  # its confi
         try:
             _compile()
         except (BaseError, OSError) as error:
-            self.app.display_warning(f"The compiled reader was not built, lookups take twice the time: {error}")
+            self.app.display_warning(f"The compiled reader was not built, lookups take twice as long: {error}")
             return
         build_data["artifacts"].append("export/format/_compiled.*.so")
         build_data["pure_python"], build_data["infer_tag"] = False, True

@@ -137,7 +137,6 @@ def shown(
     if indices == NULL:
         raise MemoryError
     cdef uint32_t *anchors = indices + m
-    cdef uint32_t code, source
     try:
         # What is needed of the tables is asked for before it is used: the waits for memory overlap.
         for i in range(m):
@@ -174,18 +173,12 @@ cdef tuple _columns(
     cdef list own_ids = PyList_New(m), own_titles = PyList_New(m), scores = PyList_New(m)
     cdef list own_names = PyList_New(m), reasons = PyList_New(m), numbers = PyList_New(m)
     cdef object text
-    cdef bint is_known = True
     for i in range(m):
         code = _value(codes, i, code_bits)
-        if code < first_pair:
-            source, text = code, None
-            is_known &= source < n_sources
-        else:
-            is_known &= code - first_pair < n_pairs
-            if is_known:
-                source, text = pair_sources[code - first_pair], texts[code - first_pair]
-        if not is_known:
-            source, text = 0, ""
+        if code >= first_pair + n_pairs or (code < first_pair and code >= n_sources):
+            return None
+        source = code if code < first_pair else pair_sources[code - first_pair]
+        text = None if code < first_pair else texts[code - first_pair]
         if of_category[source] is not None:
             text = of_category[source][categories[indices[i]]]
         elif text is None:
@@ -196,7 +189,7 @@ cdef tuple _columns(
         _put(own_names, i, names[source])
         _put(reasons, i, text)
         _put(numbers, i, indices[i])
-    return (own_ids, own_titles, scores, own_names, reasons, numbers) if is_known else None
+    return own_ids, own_titles, scores, own_names, reasons, numbers
 
 
 cdef str _text(list titles, uint32_t anchor, list plain, list around, uint8_t source):

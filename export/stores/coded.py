@@ -40,26 +40,22 @@ class _OfCategory(dict[str | None, str]):
 
 
 class _Texts:
-    """What the sources of one segment's lists stand for.
+    """What the sources of one segment's lists stand for; each by source.
 
     Attributes:
-        plain: reason by source, where nothing particular is known.
-        of_category: reasons by source, of those that name the item's category.
-        around: by source, of those that name an anchor, the text before its title and after it.
-        is_particular: by source, 1 where it is one of either.
-        by_source: the same three for the compiled reader, each a list with a value for every source.
+        plain: the reason, where nothing particular is known.
+        around: what stands before and after an anchor's title, None where the reason names no anchor.
+        of_category: reasons by the item's category, None where the reason names no category.
+        is_particular: 1 where it names either.
     """
 
     def __init__(self, sources: tuple[str, ...], segment: str) -> None:
         plans = reasons.plans(sources, segment)
         self.plain = [plain for _, plain, _, _ in plans]
-        self.of_category = {i: _OfCategory(*plan[1:]) for i, plan in enumerate(plans) if plan[0] == "category"}
-        self.around = {i: (before, after) for i, (kind, _, before, after) in enumerate(plans) if kind == "anchor"}
-        self.is_particular = bytes(i in self.of_category or i in self.around for i in range(MAX_SOURCES))
-        numbers = range(len(sources))
-        self.by_source = (
-            self.plain, [self.around.get(i) for i in numbers], [self.of_category.get(i) for i in numbers]
-        )  # fmt: skip
+        self.around = [(before, after) if kind == "anchor" else None for kind, _, before, after in plans]
+        self.of_category = [_OfCategory(*plan[1:]) if plan[0] == "category" else None for plan in plans]
+        flags = bytes(kind in {"anchor", "category"} for kind, _, _, _ in plans)
+        self.is_particular = flags.ljust(MAX_SOURCES, b"\0")
 
 
 class CodedLists:
@@ -83,7 +79,7 @@ class CodedLists:
         widths, columns, texts = self._widths, self._columns, self._texts.get(segment) or self._of(segment)
         made = compiled.shown(
             data, at, k, widths.item_bits, widths.source_bits, columns.is_loaded, columns.ids, columns.titles,
-            columns.categories, self._names, *texts.by_source,
+            columns.categories, self._names, texts.plain, texts.around, texts.of_category,
         )  # fmt: skip
         return None if made is None else Rows(*made)
 
@@ -99,14 +95,13 @@ class CodedLists:
         sources = codes if isinstance(codes, bytes) and not anchors else self._sources_of(codes, pair_sources)
         pick = picker(sources)
         names, shown = list(pick(self._sources)), list(pick(texts.plain))
-        of_category, first_pair = texts.of_category, self._n_codes
+        first_pair = self._n_codes
         for at in compress(range(len(items)), sources.translate(texts.is_particular)):
-            source = sources[at]
-            if source in of_category:
-                shown[at] = of_category[source][columns.categories[items[at]]]
-            elif (pair := codes[at] - first_pair) >= 0 and (title := columns.titles[anchors[pair]]):
-                before, after = texts.around[source]
-                shown[at] = f"{before}{title}{after}"
+            by_category, words = texts.of_category[sources[at]], texts.around[sources[at]]
+            if by_category is not None:
+                shown[at] = by_category[columns.categories[items[at]]]
+            elif words and (pair := codes[at] - first_pair) >= 0 and (title := columns.titles[anchors[pair]]):
+                shown[at] = f"{words[0]}{title}{words[1]}"
         pick = picker(items)
         return Rows(list(pick(columns.ids)), list(pick(columns.titles)), scores, names, shown, list(items))
 

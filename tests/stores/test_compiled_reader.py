@@ -126,7 +126,7 @@ def test_what_lies_beyond_a_table_is_left_to_the_plain_reader(
     data = record_of([[(0, 2.0, 0, -1), place]], Widths(17, 4))
     at = records.RECORD_HEAD.size + len(b"ann")
     tables = (columns.is_loaded, columns.ids, columns.titles, columns.categories)
-    by_source = (list(SOURCES[:n_sources]), *(list(column)[:n_sources] for column in texts.by_source))
+    by_source = (column[:n_sources] for column in (list(SOURCES), texts.plain, texts.around, texts.of_category))
     assert built().shown(data, at, 9, 17, 4, *tables, *by_source) is None
 
 
@@ -136,7 +136,9 @@ def test_a_place_that_holds_no_whole_list_is_refused(at: int) -> None:
     columns, texts = LOADED._columns, LOADED._of("all")
     data = record_of([[]], Widths(17, 4))
     tables = (columns.is_loaded, columns.ids, columns.titles, columns.categories)
-    assert built().shown(data, at, 9, 17, 4, *tables, list(SOURCES), *texts.by_source) is None
+    assert (
+        built().shown(data, at, 9, 17, 4, *tables, list(SOURCES), texts.plain, texts.around, texts.of_category) is None
+    )
 
 
 LOADED = shop()
