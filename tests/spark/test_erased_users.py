@@ -13,9 +13,11 @@ from contracts.settings import Settings
 from features import erased
 from jobs import storage
 from jobs.erasing.register import register_of
-from jobs.ingest import ingest_catalogue, ingest_events
+from jobs.ingest import flag_users, ingest_catalogue, ingest_events, update_interactions
 from jobs.ingest.erased import without_erased
 from jobs.paths import layout_of
+from jobs.training import build_features
+from models import artifact
 
 DAY = dt.date(2026, 3, 1)
 ODD = ["ann", "", " ann", "ünï/🌽", "-1", "ann\n", "a" * 500, "'; --"]
@@ -76,3 +78,18 @@ def test_an_erased_user_who_lands_again_is_counted_and_not_taken(spark: SparkSes
         users = {row["user_id"] for row in storage.read(spark, layout, table).collect()}
         assert users == ({"bob"} if table is tables.EVENTS else {"bob", "cat"})
     assert storage.read(spark, layout, tables.QUARANTINE).count() == 0
+
+
+def test_the_items_say_how_many_were_erased_before_they_were_counted(spark: SparkSession, tmp_path: Path) -> None:
+    """Nobody at first; then one, whose purchases the counts no longer have to be held against."""
+    settings = Settings(root=str(tmp_path))
+    layout = layout_of(settings)
+    land(layout.landing_day("events", DAY), [event(1, "ann"), event(2, "bob")])
+    land(layout.landing_day("items", DAY), [{"item_id": "tea", "title": "Tea"}])
+    land(layout.landing_day("users", DAY), [{"user_id": "ann", "segment": "x"}])
+    for job in (ingest_events, ingest_catalogue, update_interactions, flag_users, build_features):
+        job.run(spark, settings, as_of=DAY)
+    assert "n_erased" not in artifact.about(layout.artifact("item_arrays", DAY))
+    register_of(layout).add(["ann"], at="2026-03-01T00:00:00Z", reason="r")
+    build_features.run(spark, settings, as_of=DAY)
+    assert artifact.about(layout.artifact("item_arrays", DAY))["n_erased"] == 1
