@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from models.mmr_kernel import select
 from models.ragged import AnyArray, Bool, Float32, Int32, Int64, offsets_of
 from models.rerank import Lists
 
-TASTE = "taste"
+TASTE: Final = "taste"
+_LOWEST: Final = -1e30  # of an engagement: the first places of a list may differ by next to nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def engagement(lists: Lists, offsets: Int64, places: int) -> AnyArray:
     scores = lists.scores.astype(np.float64)
     best, span = scores[first], scores[first] - scores[last]
     fall = np.where(span > 0, span, 1.0)
-    return 1.0 - (best[lists.rows] - scores) / fall[lists.rows]
+    return np.maximum(1.0 - (best[lists.rows] - scores) / fall[lists.rows], _LOWEST)
 
 
 def likeness_of(items: ItemArrays, factors: Float32, parts: Sequence[str]) -> Likeness:

@@ -115,6 +115,15 @@ def test_lists_keep_their_entries(
     assert (np.diff(after.rows) >= 0).all()
 
 
+def test_scores_far_below_a_narrow_top_stay_finite() -> None:
+    """The two best differ by the least number there is; what is beyond any other number of such steps keeps its order."""
+    least = float(np.finfo(np.float32).smallest_subnormal)
+    before = lists_of([(0, least), (1, 0.0), (2, -3.0), (3, -5.0)])
+    assert engagement(before, offsets_of(before.rows, 1), 2).tolist() == [1.0, 0.0, -1e30, -1e30]
+    after = rerank(before, aims(NOTHING_ALIKE, [0.0, 0.5, 0.0, 1.0, 0.0, 0.0], engagement=0.5, margin=0.5), 4)
+    assert after.items.tolist() == [0, 1, 2, 3]
+
+
 def test_margins_count_by_their_place_among_the_allowed() -> None:
     """A margin is worth the share of allowed items below it, equal ones half; unknown is the middle; none is no aim."""
     margins = np.array([0.1, 0.4, 0.4, NAN, 0.9], dtype=np.float32)
