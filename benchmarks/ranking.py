@@ -139,7 +139,7 @@ def _boosters(folder: Path, n_users: int, features: Float32, new: AnyArray) -> r
     labels = (random.random(len(features)) < chance).astype(np.int8)
     groups = np.array([len(part) for part in np.array_split(labels, n_users)], dtype=np.int64)
     names = ranking_features.names(Candidates().sources, Candidates().scorers)
-    text = ranker.fit(Examples(features, labels, groups), names, Ranker(), seed=SEED, threads=1)
+    text = ranker.fit([Examples(features, labels, groups)], names, Ranker(), seed=SEED, threads=1)
     ranker.save(folder / "ranker", {f"night-{name}": text for name in Settings().placements}, about={})
 
     def opened() -> Path:

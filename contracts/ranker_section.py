@@ -24,6 +24,7 @@ class OwnRanker(Section, frozen=True):
     """What the ranker of one placement has of its own; what is not set is as in `[ranker]`, which says what it is."""
 
     negative_share: Share | UnsetType = UNSET
+    draws: Positive | UnsetType = UNSET
     losses: tuple[Loss, ...] | UnsetType = UNSET
     few_examples: Count | UnsetType = UNSET
     few_seeds: Positive | UnsetType = UNSET
@@ -53,7 +54,8 @@ class Ranker(Section, frozen=True):
         year_ago: adds the window that follows this day a year ago, where the history reaches back so far.
         grid_days: cuts lie on multiples of so many days, so that nights share them.
         max_examples: rows trained on; windows are thinned by user to fit.
-        negative_share: share of the unbought candidates kept, uniformly over own and new items.
+        negative_share: share of the unbought candidates that a booster learns from, uniformly over own and new items.
+        draws: boosters of each loss, no two of which learn from the same unbought candidates; their scores are added.
         losses: what is minimised; of several the scores are added. None takes lambdarank, and binary beside it where
             little was bought.
         few_examples: below so many bought examples a model has fewer trees, and is the sum of several.
@@ -71,6 +73,7 @@ class Ranker(Section, frozen=True):
     grid_days: Positive = 7
     max_examples: Positive = 2_000_000
     negative_share: Share = 0.2
+    draws: Positive = 1
     losses: tuple[Loss, ...] = ()
     few_examples: Count = 20_000
     few_seeds: Positive = 3
@@ -88,6 +91,11 @@ class Ranker(Section, frozen=True):
         own = self.placements.get(placement, OwnRanker())
         return msgspec.structs.replace(self, **{name: getattr(own, name) for name in OWN if own.has(name)})
 
+    @property
+    def drawn_share(self) -> float:
+        """Share of the unbought candidates that all draws together take."""
+        return self.negative_share * self.draws
+
     def with_own(self, placement: str, name: str, value: object) -> Ranker:
         """These settings with one more that a placement has of its own."""
         own = msgspec.structs.replace(self.placements.get(placement, OwnRanker()), **{name: value})
@@ -96,3 +104,15 @@ class Ranker(Section, frozen=True):
 
 OWN = tuple(field.name for field in msgspec.structs.fields(OwnRanker))
 """The settings that a placement's ranker may have of its own."""
+
+
+def check_rankers(wanted: Ranker, placements: tuple[str, ...]) -> None:
+    """Passes where settings of one placement are of one that there is, and nobody draws more than there is.
+
+    Raises:
+        ValueError: naming the placement.
+    """
+    if absent := [name for name in wanted.placements if name not in placements]:
+        raise ValueError(f"ranker.placements has {absent}; known are {list(placements)}")
+    if greedy := [name for name in placements if wanted.of(name).drawn_share > 1]:
+        raise ValueError(f"ranker.negative_share times ranker.draws is above 1 for {greedy}")

@@ -23,7 +23,7 @@ from contracts.impressions_section import Impressions
 from contracts.outcomes_section import Outcomes
 from contracts.placement_section import OBJECTIVES, Objectives, Placement, check_weights, default_placements
 from contracts.quality_section import Calibration, Fairness, Segments, Suspicion, Thresholds
-from contracts.ranker_section import Loss, OwnRanker, Ranker, Shares
+from contracts.ranker_section import Loss, OwnRanker, Ranker, Shares, check_rankers
 from contracts.references_section import References, check_references
 from contracts.rules_section import PINNED, Rule, check_rules
 from contracts.sections import (
@@ -119,8 +119,7 @@ class Settings(Section, frozen=True):
     def __post_init__(self) -> None:
         check_candidates(self.candidates)
         check_references(self.evaluation.references)
-        if absent := [name for name in self.ranker.placements if name not in self.placements]:
-            raise ValueError(f"ranker.placements has {absent}; known are {list(self.placements)}")
+        check_rankers(self.ranker, tuple(self.placements))
         if not any(kind.role == "purchase" for kind in self.shop.event_types.values()):
             raise ValueError("shop.event_types needs at least one type with the role purchase")
         if strange := [name for name in self.gates.thresholds.placements if name not in self.placements]:
@@ -150,12 +149,12 @@ class Settings(Section, frozen=True):
     @property
     def stored_shares(self) -> Shares:
         """What examples keep of the unbought candidates: the most that a placement which may show them learns from."""
-        of_all = {name: self.ranker.of(name).negative_share for name in self.placements}
+        of_all = {name: self.ranker.of(name).drawn_share for name in self.placements}
         own = (share for name, share in of_all.items() if self.may_repeat(name))
         return Shares(max(own, default=0.0), max(of_all.values()))
 
     def kept_shares(self, placement: str) -> Shares:
-        """What a placement learns from of the unbought examples that are stored."""
+        """What each draw of a placement takes of the unbought examples that are stored."""
         wanted = self.ranker.of(placement).negative_share
         return Shares(*(min(wanted / stored, 1.0) if stored else 0.0 for stored in self.stored_shares))
 

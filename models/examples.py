@@ -115,15 +115,18 @@ def to_columns(labelled: Labelled, features: AnyArray, n_users: int, *, has_log:
     return made | (logged if has_log else {name: pa.nulls(n_users, column.type) for name, column in logged.items()})
 
 
-def shown(table: pa.Table, *, repeats: bool, kept: Shares = ALL, seed: int = 0) -> tuple[Examples, Int64]:
+def shown(
+    table: pa.Table, *, repeats: bool, kept: Shares = ALL, draw: int = 0, seed: int = 0
+) -> tuple[Examples, Int64]:
     """The rows that a placement may show, of users who bought or clicked one of them; and the row of each group.
 
     Args:
         table: `labels`, `is_new`, `features` and, where the files have them, `is_clicked` and `weights` of the table
             `examples`, one row a user and window; with `kept` below 1 also `as_of` and `user_idx`.
         repeats: whether items bought before count.
-        kept: shares of the rows that stay, of those neither bought nor clicked.
-        seed: of the draw.
+        kept: shares of the rows that a draw takes, of those neither bought nor clicked.
+        draw: from 0; as long as all draws together take no more than there is, no two take the same row.
+        seed: of the draws.
     """
     offsets, labels = lists(table["labels"])
     features = from_bytes(table["features"], np.float32).reshape(len(labels), -1)
@@ -136,7 +139,7 @@ def shown(table: pa.Table, *, repeats: bool, kept: Shares = ALL, seed: int = 0) 
     wanted = np.bincount(rows[usable], weights=taken[usable], minlength=len(offsets) - 1)
     used = usable & (wanted[rows] > 0)
     if kept != ALL:
-        used &= (taken > 0) | _is_drawn(table, offsets, np.where(of_new, kept.new, kept.own), seed)
+        used &= (taken > 0) | _is_drawn(table, offsets, np.where(of_new, kept.new, kept.own), draw, seed)
     groups = np.bincount(rows[used], minlength=len(offsets) - 1)
     made = Examples(
         features=features[used],
@@ -148,13 +151,16 @@ def shown(table: pa.Table, *, repeats: bool, kept: Shares = ALL, seed: int = 0) 
     return made, np.flatnonzero(groups)
 
 
-def _is_drawn(table: pa.Table, offsets: Int64, share: AnyArray, seed: int) -> Bool:
-    """True for a `share`, each row's own: by a hash of window, user and place alone, so that nights draw alike."""
+def _is_drawn(table: pa.Table, offsets: Int64, share: AnyArray, draw: int, seed: int) -> Bool:
+    """True for a `share`, each row's own and others in each draw, by a hash of window, user and place alone.
+
+    Nights thereby draw alike.
+    """
     rows = rows_of(offsets)
     days = table["as_of"].cast(pa.int32()).to_numpy().astype(np.int64)
     users = table["user_idx"].to_numpy().astype(np.int64)
     places = np.arange(len(rows)) - offsets[rows]
-    return np.asarray(is_sampled(users[rows] * _SPAN + places, share, seed + _APART + days[rows]))
+    return np.asarray(is_sampled(users[rows] * _SPAN + places, share, seed + _APART + days[rows], nth=draw))
 
 
 def _logged(table: pa.Table, name: str, rows: Int64, *, missing: float) -> AnyArray | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ class Examples:
 
 
 def fit(
-    examples: Examples,
+    draws: Sequence[Examples],
     names: tuple[str, ...],
     settings: Ranker,
     *,
@@ -52,31 +53,32 @@ def fit(
 ) -> str:
     """A model as LightGBM's text; the same examples, seed and threads give the same text.
 
-    With several losses or seeds it is the sum of a model of each, every one divided by the spread of its own scores.
+    With several draws, losses or seeds it is the sum of a model of each, every one divided by the spread of its own
+    scores.
     Several boosters are trained side by side with the threads shared out among them: those of one booster spend part of
     their time waiting for each other at every leaf, of few examples most of it, so that these get one thread each.
 
     Args:
-        examples: what was shown and what was bought.
+        draws: what was shown and what was bought, with other unbought rows in each.
         names: of the features, in the order of their columns.
         settings: losses, rounds, leaves and the rest: those of the placement.
         click_gain: worth of a clicked row, in purchases: its gain in lambdarank, its weight in binary.
         seed: of the features drawn for each tree; further boosters of a loss take the next ones.
         threads: of LightGBM.
     """
-    n_bought = int((examples.labels > 0).sum())
+    n_bought = int((draws[0].labels > 0).sum())
     recipe = recipe_of(n_bought, settings)
-    wanted = [(loss, n) for loss in recipe.losses for n in range(recipe.seeds)]
+    wanted = [(loss, n) for loss in recipe.losses for n in range(recipe.seeds * len(draws))]
     each = 1 if n_bought < settings.few_examples else max(threads // len(wanted), 1)
 
     def trained(loss: Loss, n: int) -> str:
-        data, more = _dataset(examples, names, loss, click_gain)
+        data, more = _dataset(draws[n % len(draws)], names, loss, click_gain)
         made = lgb.train(_parameters(settings, loss, seed + n, each) | more, data, num_boost_round=recipe.rounds)
         return str(made.model_to_string())
 
     with ThreadPoolExecutor(threads // each) as pool:
         texts = list(pool.map(lambda one: trained(*one), wanted))
-    return texts[0] if len(texts) == 1 else _sum_of(texts, examples.features[:SPREAD_ROWS])
+    return texts[0] if len(texts) == 1 else _sum_of(texts, draws[0].features[:SPREAD_ROWS])
 
 
 def _sum_of(texts: list[str], sample: Float32) -> str:
@@ -208,11 +210,15 @@ def gains(booster: lgb.Booster) -> dict[str, float]:
     return dict(ranked)
 
 
-def is_sampled(keys: AnyArray, share: float | AnyArray, seed: int | Int64) -> AnyArray:
-    """True for a `share`, one or each key's own, of int64 keys: by a hash of key and seed alone (splitmix64)."""
+def is_sampled(keys: AnyArray, share: float | AnyArray, seed: int | Int64, *, nth: int = 0) -> AnyArray:
+    """True for a `share`, one or each key's own, of int64 keys: by a hash of key and seed alone (splitmix64).
+
+    Samples of other `nth` and the same keys, share and seed have no key in common.
+    """
     with np.errstate(over="ignore"):
         mixed = keys.astype(np.uint64) + np.asarray(seed).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         mixed ^= mixed >> np.uint64(31)
-    return np.asarray(mixed.astype(np.float64) / _HASH_SCALE < share)
+    at = mixed.astype(np.float64) / _HASH_SCALE
+    return np.asarray((at >= nth * share) & (at < (nth + 1) * share))

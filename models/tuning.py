@@ -159,7 +159,7 @@ def _judged(fold: Fold, placements: Sequence[str], choice: Ranker, *, seed: int,
         learnt = _joined(older[: choice.windows])
         names = tuple(f"f{n}" for n in range(learnt.features.shape[1]))
         wanted = choice.of(placement)
-        text = ranker.fit(learnt, names, wanted, click_gain=fold.click_gain, seed=seed, threads=threads)
+        text = ranker.fit([learnt], names, wanted, click_gain=fold.click_gain, seed=seed, threads=threads)
         scores = ranker.predict(ranker.scorer(lgb.Booster(model_str=text)), judged.features)
         values.append(ndcg(judged, scores, CUTOFF))
     return np.concatenate(values)

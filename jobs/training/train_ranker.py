@@ -138,8 +138,9 @@ def _fits(table: pa.Table, settings: Settings) -> dict[str, tuple[str, int]]:
     threads = settings.threads or cores()
 
     def trained(placement: str) -> tuple[str, int]:
-        examples = _examples(table, settings, placement)
-        return _fit(examples, settings, placement, threads=max(threads // len(wanted), 1)), len(examples.labels)
+        draws = _draws(table, settings, placement)
+        text = _fit(draws, settings, placement, threads=max(threads // len(wanted), 1))
+        return text, sum(len(made.labels) for made in draws)
 
     with ThreadPoolExecutor(min(threads, len(wanted))) as pool:
         fits = dict(zip(wanted, pool.map(trained, wanted), strict=True))
@@ -189,10 +190,13 @@ def _thinned(rows: pa.RecordBatch, share: float, seed: int) -> pa.RecordBatch:
     return rows.filter(pa.array(ranker.is_sampled(rows.column("user_idx").to_numpy().astype(np.int64), share, seed)))
 
 
-def _examples(table: pa.Table, settings: Settings, placement: str) -> Examples:
+def _draws(table: pa.Table, settings: Settings, placement: str) -> list[Examples]:
     kept, repeats = settings.kept_shares(placement), settings.may_repeat(placement)
-    made, _ = example_rows.shown(table, repeats=repeats, kept=kept, seed=settings.seed)
-    if not len(made.groups):
+    made = [
+        example_rows.shown(table, repeats=repeats, kept=kept, draw=draw, seed=settings.seed)[0]
+        for draw in range(settings.ranker.of(placement).draws)
+    ]
+    if not len(made[0].groups):
         raise InputInvalid(
             "No user bought an item that a placement may show.",
             where="placements",
@@ -201,8 +205,8 @@ def _examples(table: pa.Table, settings: Settings, placement: str) -> Examples:
     return made
 
 
-def _fit(examples: Examples, settings: Settings, placement: str, *, threads: int) -> str:
+def _fit(draws: list[Examples], settings: Settings, placement: str, *, threads: int) -> str:
     names = ranking_features.names(settings.candidates.sources, settings.candidates.scorers)
     gain = settings.impressions.click_gain
     wanted = settings.ranker.of(placement)
-    return ranker.fit(examples, names, wanted, click_gain=gain, seed=settings.seed, threads=threads)
+    return ranker.fit(draws, names, wanted, click_gain=gain, seed=settings.seed, threads=threads)

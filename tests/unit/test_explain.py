@@ -63,7 +63,7 @@ def booster() -> str:
     features[:, NAMES.index("score_als")] = liked
     examples = Examples(features, liked.astype(int), np.full(200, 10))
     wanted = Ranker(n_estimators=30, min_data_in_leaf=5, lambda_l2=0.0, feature_fraction=1.0, num_leaves=15)
-    return ranker.fit(examples, NAMES, wanted, seed=1, threads=1)
+    return ranker.fit([examples], NAMES, wanted, seed=1, threads=1)
 
 
 BOOSTER = booster()

@@ -43,6 +43,10 @@ def _of(seed: int, n_users: int) -> tuple[Examples, np.ndarray]:
     return Examples(features, labels.ravel(), np.full(n_users, 20)), odds
 
 
+def _scores(text: str, examples: Examples) -> np.ndarray:
+    return ranker.predict(ranker.scorer(lightgbm.Booster(model_str=text)), examples.features)
+
+
 def test_of_few_purchases_the_sum_ranks_better_than_one_booster() -> None:
     """Planted truth, a hundred purchases: in both shops the item put first is likelier to be bought."""
     names = tuple(f"f{n}" for n in range(12))
@@ -52,7 +56,7 @@ def test_of_few_purchases_the_sum_ranks_better_than_one_booster() -> None:
         chance = odds / odds.sum(axis=1, keepdims=True)
         found = []
         for settings in (Ranker(min_data_in_leaf=40), Ranker(min_data_in_leaf=40, few_examples=0)):
-            text = ranker.fit(examples, names, settings, seed=1, threads=1)
+            text = ranker.fit([examples], names, settings, seed=1, threads=1)
             scores = ranker.predict(ranker.scorer(lightgbm.Booster(model_str=text)), judged.features).reshape(400, 20)
             found.append(chance[np.arange(400), scores.argmax(axis=1)].mean())
         assert found[0] > found[1] + 0.004
@@ -61,18 +65,32 @@ def test_of_few_purchases_the_sum_ranks_better_than_one_booster() -> None:
 def test_one_model_holds_the_trees_of_every_seed_and_loss() -> None:
     """Two losses of three seeds: six boosters, no two alike."""
     examples, _ = _of(3, 60)
-    text = ranker.fit(examples, tuple(f"f{n}" for n in range(12)), SETTINGS, seed=1, threads=1)
+    text = ranker.fit([examples], tuple(f"f{n}" for n in range(12)), SETTINGS, seed=1, threads=1)
     assert lightgbm.Booster(model_str=text).num_trees() == 6 * recipe_of(60, SETTINGS).rounds
     trees = text.split("Tree=")[1:]
     n = recipe_of(60, SETTINGS).rounds
     assert len({trees[at * n].split("\n", 1)[1] for at in range(6)}) == 6
 
 
+def test_every_draw_has_a_booster_of_its_own() -> None:
+    """Of enough purchases, two draws and two losses are four boosters; those of one loss differ by their draw."""
+    draws = [_of(seed, 60)[0] for seed in (3, 4)]
+    settings = msgspec.structs.replace(SETTINGS, few_examples=0, losses=("lambdarank", "binary"))
+    names = tuple(f"f{n}" for n in range(12))
+    text = ranker.fit(draws, names, settings, seed=1, threads=1)
+    assert lightgbm.Booster(model_str=text).num_trees() == 4 * settings.n_estimators
+    one = msgspec.structs.replace(settings, losses=("binary",), feature_fraction=1.0)
+    alone = [ranker.fit([draw], names, one, seed=1, threads=1) for draw in draws]
+    first, second = (_scores(model, draws[0]) for model in alone)
+    both = _scores(ranker.fit(draws, names, one, seed=1, threads=1), draws[0])
+    np.testing.assert_allclose(both, first / first.std() + second / second.std(), atol=1e-4)
+
+
 def test_a_model_of_few_purchases_is_the_same_at_any_number_of_threads() -> None:
     """Boosters side by side, three at a time, each with a thread: the text is that of one after the other."""
     examples, _ = _of(3, 60)
     names = tuple(f"f{n}" for n in range(12))
-    texts = [ranker.fit(examples, names, SETTINGS, seed=1, threads=threads) for threads in (1, 3)]
+    texts = [ranker.fit([examples], names, SETTINGS, seed=1, threads=threads) for threads in (1, 3)]
     assert texts[0] == texts[1]
     assert "[num_threads: 1]" in texts[1]
 
@@ -82,5 +100,5 @@ def test_boosters_side_by_side_share_the_threads(threads: int, each: int) -> Non
     """Two losses of enough purchases: the threads are shared out evenly, and each booster has one at least."""
     examples, _ = _of(3, 60)
     settings = msgspec.structs.replace(SETTINGS, few_examples=0, losses=("lambdarank", "binary"))
-    text = ranker.fit(examples, tuple(f"f{n}" for n in range(12)), settings, seed=1, threads=threads)
+    text = ranker.fit([examples], tuple(f"f{n}" for n in range(12)), settings, seed=1, threads=threads)
     assert f"[num_threads: {each}]" in text

@@ -82,6 +82,16 @@ def test_examples_hold_what_any_placement_learns_from(settings: Settings) -> Non
     assert only_new.kept_shares("discover") == Shares(0.0, 1.0)
 
 
+def test_examples_hold_what_all_draws_learn_from() -> None:
+    """Three draws of a fifth are three fifths, of which each draw takes a third; more than there is cannot be drawn."""
+    settings = Settings(ranker=Ranker(placements={"home": OwnRanker(draws=3)}))
+    assert settings.stored_shares == Shares(pytest.approx(0.6), pytest.approx(0.6))
+    assert settings.kept_shares("home") == Shares(pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert settings.kept_shares("discover").new == pytest.approx(1 / 3)
+    with pytest.raises(SettingsError, match=r"ranker.negative_share times ranker.draws is above 1 for \['home'\]"):
+        load(None, {"LARDER_RANKER__PLACEMENTS__HOME__DRAWS": "6"})
+
+
 def stored(n_users: int) -> pa.Table:
     """Each user with an own and a new item bought, and of each kind fifty that were not; the feature counts rows."""
     labels = [1, 1] + [0] * 100
@@ -120,17 +130,40 @@ def test_a_user_is_drawn_the_same_rows_in_every_night() -> None:
         assert len(rows ^ set(other[0].features[:, 0].tolist())) > 1_500
 
 
+def test_no_two_draws_take_the_same_negative() -> None:
+    """Of 20,000 each of three draws takes a quarter, within four standard deviations; what is bought is in all."""
+    table = stored(200)
+    taken = []
+    for draw in range(3):
+        made, _ = examples.shown(table, repeats=True, kept=Shares(0.25, 0.25), draw=draw, seed=1)
+        places = made.features[:, 0].astype(int) % 102
+        assert np.count_nonzero(places < 2) == 400
+        taken.append(set(made.features[places >= 2, 0].tolist()))
+        assert abs(len(taken[-1]) - 5_000) < 245
+    assert len(set.union(*taken)) == sum(map(len, taken))
+
+
+def test_draws_of_everything_take_each_negative_once() -> None:
+    """Five of a fifth each."""
+    rows = [
+        examples.shown(stored(20), repeats=True, kept=Shares(0.2, 0.2), draw=draw, seed=3)[0].features[:, 0].tolist()
+        for draw in range(5)
+    ]
+    negatives = [row for made in rows for row in made if row % 102 >= 2]
+    assert sorted(negatives) == [row for row in range(20 * 102) if row % 102 >= 2]
+
+
 def test_the_ranker_learns_with_the_placements_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a user's rows are kept for home, new items alone for discover; each is fitted with its own settings."""
     seen: dict[str, tuple[int, Ranker]] = {}
 
-    def fit(made: train_ranker.Examples, _names: tuple[str, ...], wanted: Ranker, **_: object) -> str:
-        seen["home" if wanted.losses == ("binary",) else "discover"] = (len(made.labels), wanted)
+    def fit(draws: list[train_ranker.Examples], _names: tuple[str, ...], wanted: Ranker, **_: object) -> str:
+        seen["home" if wanted.losses == ("binary",) else "discover"] = (sum(len(made.labels) for made in draws), wanted)
         return ""
 
     monkeypatch.setattr(train_ranker.ranker, "fit", fit)
     for placement in settings.placements:
-        train_ranker._fit(train_ranker._examples(stored(100), settings, placement), settings, placement, threads=1)
+        train_ranker._fit(train_ranker._draws(stored(100), settings, placement), settings, placement, threads=1)
     assert seen["home"][1] == settings.ranker.of("home")
     assert seen["discover"] == (100 * 51, settings.ranker.of("discover"))
     assert abs(seen["home"][0] - (100 * 52 + 1_250)) < 125
@@ -150,8 +183,8 @@ def test_placements_that_learn_alike_share_one_fit(
     """Home of a shop that sells nothing twice shows what discover shows; repeats or own settings tell them apart."""
     fitted: list[int] = []
 
-    def fit(made: train_ranker.Examples, *_: object, **__: object) -> str:
-        fitted.append(len(made.labels))
+    def fit(draws: list[train_ranker.Examples], *_: object, **__: object) -> str:
+        fitted.append(sum(len(made.labels) for made in draws))
         return f"booster {len(fitted)}"
 
     monkeypatch.setattr(train_ranker.ranker, "fit", fit)
