@@ -116,7 +116,7 @@ def test_lists_keep_their_entries(
 
 
 def test_scores_far_below_a_narrow_top_stay_finite() -> None:
-    """The two best differ by the least number there is; what is beyond any other number of such steps keeps its order."""
+    """The two best differ by the least number there is; what no other number of such steps reaches keeps its order."""
     least = float(np.finfo(np.float32).smallest_subnormal)
     before = lists_of([(0, least), (1, 0.0), (2, -3.0), (3, -5.0)])
     assert engagement(before, offsets_of(before.rows, 1), 2).tolist() == [1.0, 0.0, -1e30, -1e30]
