@@ -26,7 +26,7 @@ from models import candidates as candidate_rows
 from models import item_arrays, ranker, ranking_features
 from models.candidates import CandidateBlock
 from models.ragged import AnyArray, Float32
-from models.ranker import Examples
+from models.ranker import Examples, Lesson
 from models.sources.base import is_new
 from models.user_block import read_block
 
@@ -139,7 +139,7 @@ def _boosters(folder: Path, n_users: int, features: Float32, new: AnyArray) -> r
     labels = (random.random(len(features)) < chance).astype(np.int8)
     groups = np.array([len(part) for part in np.array_split(labels, n_users)], dtype=np.int64)
     names = ranking_features.names(Candidates().sources, Candidates().scorers)
-    text = ranker.fit([Examples(features, labels, groups)], names, Ranker(), seed=SEED, threads=1)
+    text = ranker.fit(Lesson([Examples(features, labels, groups)], Ranker()), names, seed=SEED, threads=1)
     ranker.save(folder / "ranker", {f"night-{name}": text for name in Settings().placements}, about={})
 
     def opened() -> Path:

@@ -42,43 +42,86 @@ class Examples:
     weights: Float32 | None = None
 
 
-def fit(
-    draws: Sequence[Examples],
-    names: tuple[str, ...],
-    settings: Ranker,
-    *,
-    click_gain: float = 1.0,
-    seed: int,
-    threads: int,
-) -> str:
-    """A model as LightGBM's text; the same examples, seed and threads give the same text.
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What one model learns from.
 
-    With several draws, losses or seeds it is the sum of a model of each, every one divided by the spread of its own
-    scores.
-    Several boosters are trained side by side with the threads shared out among them: those of one booster spend part of
-    their time waiting for each other at every leaf, of few examples most of it, so that these get one thread each.
+    Attributes:
+        draws: what was shown and what was bought, with other unbought rows in each.
+        settings: losses, rounds, leaves and the rest: those of the placement.
+    """
+
+    draws: Sequence[Examples]
+    settings: Ranker
+
+
+def fit(lesson: Lesson, names: tuple[str, ...], *, click_gain: float = 1.0, seed: int, threads: int) -> str:
+    """`fit_all` of one lesson."""
+    return fit_all([lesson], names, click_gain=click_gain, seed=seed, threads=threads)[0]
+
+
+def fit_all(
+    lessons: Sequence[Lesson], names: tuple[str, ...], *, click_gain: float = 1.0, seed: int, threads: int
+) -> list[str]:
+    """A model of each lesson as LightGBM's text; the same lessons, seed and threads give the same texts.
+
+    With several draws, losses or seeds a model is the sum of a booster of each, every one divided by the spread of its
+    own scores. The boosters of all models are trained side by side, the longest first, with the threads shared out
+    among them: the threads of one booster wait for each other
+    at every leaf.
 
     Args:
-        draws: what was shown and what was bought, with other unbought rows in each.
+        lessons: of each model.
         names: of the features, in the order of their columns.
-        settings: losses, rounds, leaves and the rest: those of the placement.
         click_gain: worth of a clicked row, in purchases: its gain in lambdarank, its weight in binary.
         seed: of the features drawn for each tree; further boosters of a loss take the next ones.
         threads: of LightGBM.
     """
-    n_bought = int((draws[0].labels > 0).sum())
-    recipe = recipe_of(n_bought, settings)
-    wanted = [(loss, n) for loss in recipe.losses for n in range(recipe.seeds * len(draws))]
-    each = 1 if n_bought < settings.few_examples else max(threads // len(wanted), 1)
+    wanted = [booster for of, lesson in enumerate(lessons) for booster in _boosters(of, lesson, seed)]
+    each = max(threads // len(wanted), 1)
 
-    def trained(loss: Loss, n: int) -> str:
-        data, more = _dataset(draws[n % len(draws)], names, loss, click_gain)
-        made = lgb.train(_parameters(settings, loss, seed + n, each) | more, data, num_boost_round=recipe.rounds)
+    def trained(one: _Booster) -> str:
+        data, more = _dataset(one.examples, names, one.loss, click_gain)
+        settings = lessons[one.lesson].settings
+        made = lgb.train(_parameters(settings, one.loss, one.seed, each) | more, data, num_boost_round=one.rounds)
         return str(made.model_to_string())
 
-    with ThreadPoolExecutor(threads // each) as pool:
-        texts = list(pool.map(lambda one: trained(*one), wanted))
-    return texts[0] if len(texts) == 1 else _sum_of(texts, draws[0].features[:SPREAD_ROWS])
+    texts: list[list[str]] = [[] for _ in lessons]
+    with ThreadPoolExecutor(max(threads // each, 1)) as pool:
+        training = {pool.submit(trained, one): one for one in sorted(wanted, key=_work, reverse=True)}
+        finished = {one: future.result() for future, one in training.items()}
+    for one in wanted:
+        texts[one.lesson].append(finished[one])
+    return [
+        of[0] if len(of) == 1 else _sum_of(of, lesson.draws[0].features[:SPREAD_ROWS])
+        for of, lesson in zip(texts, lessons, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Booster:
+    """One booster to train, of the model of a lesson."""
+
+    lesson: int
+    examples: Examples
+    loss: Loss
+    seed: int
+    rounds: int
+
+
+def _boosters(of: int, lesson: Lesson, seed: int) -> list[_Booster]:
+    draws = lesson.draws
+    recipe = recipe_of(int((draws[0].labels > 0).sum()), lesson.settings)
+    return [
+        _Booster(of, draws[n % len(draws)], loss, seed + n, recipe.rounds)
+        for loss in recipe.losses
+        for n in range(recipe.seeds * len(draws))
+    ]
+
+
+def _work(one: _Booster) -> int:
+    """What training takes, in visits of rows."""
+    return one.rounds * len(one.examples.labels)
 
 
 def _sum_of(texts: list[str], sample: Float32) -> str:
@@ -117,7 +160,7 @@ def _parameters(settings: Ranker, loss: Loss, seed: int, threads: int) -> dict[s
         "lambda_l2": settings.lambda_l2,
         "lambdarank_truncation_level": settings.lambdarank_truncation_level,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "seed": seed,
         "num_threads": threads,
         "verbosity": -1,

@@ -15,7 +15,7 @@ from models import ranker
 from models.bootstrap import paired_difference
 from models.metrics import Float64
 from models.ragged import AnyArray, Int32
-from models.ranker import Examples
+from models.ranker import Examples, Lesson
 
 CUTOFF: Final = 10
 GRID: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
@@ -158,8 +158,8 @@ def _judged(fold: Fold, placements: Sequence[str], choice: Ranker, *, seed: int,
     for placement, older, judged in zip(placements, fold.older, fold.judged, strict=True):
         learnt = _joined(older[: choice.windows])
         names = tuple(f"f{n}" for n in range(learnt.features.shape[1]))
-        wanted = choice.of(placement)
-        text = ranker.fit([learnt], names, wanted, click_gain=fold.click_gain, seed=seed, threads=threads)
+        lesson = Lesson([learnt], choice.of(placement))
+        text = ranker.fit(lesson, names, click_gain=fold.click_gain, seed=seed, threads=threads)
         scores = ranker.predict(ranker.scorer(lgb.Booster(model_str=text)), judged.features)
         values.append(ndcg(judged, scores, CUTOFF))
     return np.concatenate(values)

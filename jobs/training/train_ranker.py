@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +25,7 @@ from jobs.training.calibrate import Row, calibrations
 from models import examples as example_rows
 from models import ranker, ranking_features
 from models.ragged import Int32
-from models.ranker import Examples
+from models.ranker import Examples, Lesson
 
 NO_LOG: Final = "no window has logged impressions"
 COLUMNS: Final = ("user_idx", "labels", "is_new", "features", "is_clicked", "weights", "n_shown")
@@ -124,8 +123,7 @@ def _boosters(
 def _fits(table: pa.Table, settings: Settings) -> dict[str, tuple[str, int]]:
     """Each placement's booster and the rows it learnt from; those that learn alike share one fit.
 
-    The fits run side by side, with the threads shared out among them. In a shop that sells nothing twice a placement
-    with repeats shows what one without them shows.
+    In a shop that sells nothing twice a placement with repeats shows what one without them shows.
     """
 
     def learns(placement: str) -> tuple[bool, Ranker]:
@@ -135,15 +133,16 @@ def _fits(table: pa.Table, settings: Settings) -> dict[str, tuple[str, int]]:
         name: next(one for one in settings.placements if learns(one) == learns(name)) for name in settings.placements
     }
     wanted = list(dict.fromkeys(twins.values()))
-    threads = settings.threads or cores()
-
-    def trained(placement: str) -> tuple[str, int]:
-        draws = _draws(table, settings, placement)
-        text = _fit(draws, settings, placement, threads=max(threads // len(wanted), 1))
-        return text, sum(len(made.labels) for made in draws)
-
-    with ThreadPoolExecutor(min(threads, len(wanted))) as pool:
-        fits = dict(zip(wanted, pool.map(trained, wanted), strict=True))
+    lessons = [Lesson(_draws(table, settings, name), settings.ranker.of(name)) for name in wanted]
+    texts = ranker.fit_all(
+        lessons,
+        ranking_features.names(settings.candidates.sources, settings.candidates.scorers),
+        click_gain=settings.impressions.click_gain,
+        seed=settings.seed,
+        threads=settings.threads or cores(),
+    )
+    n_examples = [sum(len(made.labels) for made in lesson.draws) for lesson in lessons]
+    fits = dict(zip(wanted, zip(texts, n_examples, strict=True), strict=True))
     return {placement: fits[twin] for placement, twin in twins.items()}
 
 
@@ -203,10 +202,3 @@ def _draws(table: pa.Table, settings: Settings, placement: str) -> list[Examples
             todo="Remove the placement without repeats, or give candidates.per_source a higher number.",
         )
     return made
-
-
-def _fit(draws: list[Examples], settings: Settings, placement: str, *, threads: int) -> str:
-    names = ranking_features.names(settings.candidates.sources, settings.candidates.scorers)
-    gain = settings.impressions.click_gain
-    wanted = settings.ranker.of(placement)
-    return ranker.fit(draws, names, wanted, click_gain=gain, seed=settings.seed, threads=threads)

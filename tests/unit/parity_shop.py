@@ -216,7 +216,7 @@ class RandomShop:
         labels = np.random.default_rng(seed).integers(0, 2, len(self.features))
         examples = ranker.Examples(self.features, labels, np.bincount(self.candidates.rows, minlength=N_USERS))
         small = Ranker(n_estimators=20, num_leaves=8, min_data_in_leaf=5, lambda_l2=0.0)
-        text = ranker.fit([examples], ranking_features.names(SOURCES, SCORERS), small, seed=1, threads=1)
+        text = ranker.fit(ranker.Lesson([examples], small), ranking_features.names(SOURCES, SCORERS), seed=1, threads=1)
         return lgb.Booster(model_str=text)
 
     def made(

@@ -27,7 +27,7 @@ from jobs.explaining.explain_user import Question, run
 from models import als, candidates, histories, item_arrays, neighbours, ranker, ranking_features
 from models.als import Factors
 from models.histories import Pairs, Users
-from models.ranker import Examples
+from models.ranker import Examples, Lesson
 from models.sources import registry
 from models.sources.registry import Catalogue, Folders
 from models.user_block import USER_NUMBERS, UserBlock, read_block
@@ -63,7 +63,7 @@ def booster() -> str:
     features[:, NAMES.index("score_als")] = liked
     examples = Examples(features, liked.astype(int), np.full(200, 10))
     wanted = Ranker(n_estimators=30, min_data_in_leaf=5, lambda_l2=0.0, feature_fraction=1.0, num_leaves=15)
-    return ranker.fit([examples], NAMES, wanted, seed=1, threads=1)
+    return ranker.fit(Lesson([examples], wanted), NAMES, seed=1, threads=1)
 
 
 BOOSTER = booster()

@@ -16,7 +16,7 @@ from models.candidates import CandidateBlock
 from models.examination import Examination
 from models.examples import Labelled
 from models.impressions import LAST_POSITION, Seen
-from models.ranker import Examples
+from models.ranker import Examples, Lesson
 from models.user_block import UserBlock
 
 AFTER: Final = pa.array([[0], [], [0], None], pa.list_(pa.int32()))
@@ -129,7 +129,7 @@ def test_without_a_log_the_model_is_the_same_to_the_letter() -> None:
     made = Examples(features, (features[:, 0] > 0.5).astype(np.int8), np.full(30, 8))
     for loss in ("lambdarank", "binary"):
         texts = {
-            ranker.fit([made], ("a", "b"), of_loss(loss), click_gain=gain, seed=1, threads=1)  # type: ignore[arg-type]
+            ranker.fit(Lesson([made], of_loss(loss)), ("a", "b"), click_gain=gain, seed=1, threads=1)  # type: ignore[arg-type]
             for gain in (0.1, 1.0)
         }
         data = lightgbm.Dataset(made.features, made.labels, group=made.groups, feature_name=["a", "b"])
@@ -146,7 +146,9 @@ def test_a_click_is_worth_its_gain() -> None:
         settings = Ranker(
             few_examples=0, losses=losses, n_estimators=5, num_leaves=4, min_data_in_leaf=2, feature_fraction=1.0
         )  # type: ignore[arg-type]
-        texts = [ranker.fit([made], ("f",), settings, click_gain=gain, seed=1, threads=1) for gain in (0.1, 0.5)]
+        texts = [
+            ranker.fit(Lesson([made], settings), ("f",), click_gain=gain, seed=1, threads=1) for gain in (0.1, 0.5)
+        ]
         low, high = (lightgbm.Booster(model_str=text).predict(features[:3], raw_score=True) for text in texts)
         assert low[1] > low[2]
         assert high[1] - high[2] > low[1] - low[2]
@@ -184,7 +186,7 @@ def test_equally_attractive_items_are_ordered_equal(loss: Loss) -> None:
     fair = Examples(naive.features, naive.labels, naive.groups, naive.is_clicked, weights)
     leads = []
     for made in (naive, fair):
-        text = ranker.fit([made], ("f",), of_loss(loss), click_gain=1.0, seed=1, threads=1)
+        text = ranker.fit(Lesson([made], of_loss(loss)), ("f",), click_gain=1.0, seed=1, threads=1)
         first, fifth = lightgbm.Booster(model_str=text).predict(np.array([[FIRST], [FIFTH]]), raw_score=True)
         leads.append(first - fifth)
     assert leads[0] > 1.0

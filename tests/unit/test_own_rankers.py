@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from threading import Barrier
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +13,7 @@ from contracts.errors import SettingsError
 from contracts.settings import OwnRanker, Placement, Ranker, Settings, Shares, Shop, load
 from jobs.training import train_ranker, tune_ranker, windows
 from models import examples
+from models.ranker import Lesson
 
 FILE = """\
 [ranker]
@@ -153,20 +153,36 @@ def test_draws_of_everything_take_each_negative_once() -> None:
     assert sorted(negatives) == [row for row in range(20 * 102) if row % 102 >= 2]
 
 
-def test_the_ranker_learns_with_the_placements_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def lessons(monkeypatch: pytest.MonkeyPatch) -> list[Lesson]:
+    """What is to be learnt, in place of learning it; the models are `booster 1` and so on."""
+    seen: list[Lesson] = []
+
+    def fit_all(wanted: list[Lesson], *_: object, **__: object) -> list[str]:
+        seen.extend(wanted)
+        return [f"booster {n}" for n in range(1, len(wanted) + 1)]
+
+    monkeypatch.setattr(train_ranker.ranker, "fit_all", fit_all)
+    return seen
+
+
+def test_the_ranker_learns_with_the_placements_settings(settings: Settings, lessons: list[Lesson]) -> None:
     """Half a user's rows are kept for home, new items alone for discover; each is fitted with its own settings."""
-    seen: dict[str, tuple[int, Ranker]] = {}
+    train_ranker._fits(stored(100), settings)
+    home, discover = lessons
+    assert [home.settings, discover.settings] == [settings.ranker.of("home"), settings.ranker.of("discover")]
+    assert len(discover.draws[0].labels) == 100 * 51
+    assert abs(len(home.draws[0].labels) - (100 * 52 + 1_250)) < 125
 
-    def fit(draws: list[train_ranker.Examples], _names: tuple[str, ...], wanted: Ranker, **_: object) -> str:
-        seen["home" if wanted.losses == ("binary",) else "discover"] = (sum(len(made.labels) for made in draws), wanted)
-        return ""
 
-    monkeypatch.setattr(train_ranker.ranker, "fit", fit)
-    for placement in settings.placements:
-        train_ranker._fit(train_ranker._draws(stored(100), settings, placement), settings, placement, threads=1)
-    assert seen["home"][1] == settings.ranker.of("home")
-    assert seen["discover"] == (100 * 51, settings.ranker.of("discover"))
-    assert abs(seen["home"][0] - (100 * 52 + 1_250)) < 125
+def test_a_placement_learns_from_as_many_draws_as_it_wants(lessons: list[Lesson]) -> None:
+    """Home of three draws, each of a third of the 100 negatives of a user; what is bought is in all of them."""
+    wanted = Settings(ranker=Ranker(placements={"home": OwnRanker(draws=3)}))
+    found = train_ranker._fits(stored(100), wanted)
+    home, discover = lessons
+    assert (len(home.draws), len(discover.draws)) == (3, 1)
+    assert found["home"] == ("booster 1", 100 * (100 + 3 * 2))
+    assert len({row for made in home.draws for row in made.features[:, 0].tolist()}) == 100 * 102
 
 
 @pytest.mark.parametrize(
@@ -178,37 +194,13 @@ def test_the_ranker_learns_with_the_placements_settings(settings: Settings, monk
     ],
 )
 def test_placements_that_learn_alike_share_one_fit(
-    monkeypatch: pytest.MonkeyPatch, shop: Shop, own: dict[str, OwnRanker], rows: dict[str, int]
+    lessons: list[Lesson], shop: Shop, own: dict[str, OwnRanker], rows: dict[str, int]
 ) -> None:
     """Home of a shop that sells nothing twice shows what discover shows; repeats or own settings tell them apart."""
-    fitted: list[int] = []
-
-    def fit(draws: list[train_ranker.Examples], *_: object, **__: object) -> str:
-        fitted.append(sum(len(made.labels) for made in draws))
-        return f"booster {len(fitted)}"
-
-    monkeypatch.setattr(train_ranker.ranker, "fit", fit)
     found = train_ranker._fits(stored(100), Settings(shop=shop, ranker=Ranker(placements=own), threads=1))
-    assert fitted == list(rows.values())
+    assert [len(lesson.draws[0].labels) for lesson in lessons] == list(rows.values())
     assert found["home"] == ("booster 1", rows["home"])
     assert found["discover"] == (f"booster {len(rows)}", rows.get("discover", rows["home"]))
-
-
-@pytest.mark.parametrize(("threads", "at_once", "each"), [(1, 1, 1), (2, 2, 1), (5, 2, 2)])
-def test_placements_are_trained_side_by_side_with_their_share_of_the_threads(
-    monkeypatch: pytest.MonkeyPatch, threads: int, at_once: int, each: int
-) -> None:
-    """As many placements as there are threads meet inside their fits, each with its share; none waits where one is."""
-    together, given = Barrier(at_once, timeout=20), []
-
-    def fit(*_: object, threads: int, **__: object) -> str:
-        given.append(threads)
-        together.wait()
-        return "booster"
-
-    monkeypatch.setattr(train_ranker.ranker, "fit", fit)
-    train_ranker._fits(stored(10), Settings(threads=threads))
-    assert given == [each, each]
 
 
 def test_the_written_file_keeps_comments_and_reads_as_chosen(tmp_path: Path, settings: Settings) -> None:

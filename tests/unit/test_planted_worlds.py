@@ -10,7 +10,7 @@ import numpy as np
 from contracts.settings import Ranker
 from models import ranker
 from models.contest import Contest, Outcome
-from models.ranker import Examples
+from models.ranker import Examples, Lesson
 from models.tuning import ndcg
 
 N_WINDOWS, N_USERS, N_CANDIDATES, K = 4, 150, 40, 10
@@ -39,7 +39,7 @@ def _contest(popularity: float, taste: float) -> Contest:
     windows = [_window(100 + n, popularity, taste) for n in range(N_WINDOWS)]
     parts = []
     for position, judged in enumerate(windows[:-1]):
-        text = ranker.fit([_joined(windows[position + 1 :])], NAMES, SETTINGS, seed=1, threads=1)
+        text = ranker.fit(Lesson([_joined(windows[position + 1 :])], SETTINGS), NAMES, seed=1, threads=1)
         ours = ranker.predict(ranker.scorer(lightgbm.Booster(model_str=text)), judged.features)
         scores = (judged.features[:, 0], judged.features[:, 1], ours)
         parts.append((np.arange(N_USERS, dtype=np.int32), np.stack([ndcg(judged, s, K) for s in scores], axis=1)))

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from contracts.errors import ArtifactCorrupt
 from contracts.settings import Ranker
 from models import ranker
-from models.ranker import Examples
+from models.ranker import Examples, Lesson
 
 SMALL = Ranker(few_examples=0, n_estimators=4, num_leaves=4, min_data_in_leaf=2, feature_fraction=1.0)
 
@@ -26,22 +26,22 @@ def examples() -> Examples:
 @pytest.fixture(scope="module")
 def text(examples: Examples) -> str:
     """The model of the examples."""
-    return ranker.fit([examples], ("useful", "noise"), SMALL, seed=1, threads=1)
+    return ranker.fit(Lesson([examples], SMALL), ("useful", "noise"), seed=1, threads=1)
 
 
 def test_the_same_examples_give_the_same_model(examples: Examples, text: str) -> None:
     """Model texts are equal to the letter, and another learning rate gives another."""
-    assert ranker.fit([examples], ("useful", "noise"), SMALL, seed=1, threads=1) == text
+    assert ranker.fit(Lesson([examples], SMALL), ("useful", "noise"), seed=1, threads=1) == text
     other = Ranker(
         few_examples=0, n_estimators=4, num_leaves=4, min_data_in_leaf=2, feature_fraction=1.0, learning_rate=0.5
     )
-    assert ranker.fit([examples], ("useful", "noise"), other, seed=1, threads=1) != text
+    assert ranker.fit(Lesson([examples], other), ("useful", "noise"), seed=1, threads=1) != text
 
 
 def test_two_losses_make_one_model(examples: Examples, text: str) -> None:
     """Its trees are those of both; its score is the sum of theirs, each divided by its own spread."""
     alone, both = (
-        ranker.fit([examples], ("useful", "noise"), replace(SMALL, losses=losses), seed=1, threads=1)
+        ranker.fit(Lesson([examples], replace(SMALL, losses=losses)), ("useful", "noise"), seed=1, threads=1)
         for losses in (("binary",), ("lambdarank", "binary"))
     )
     scores = [
