@@ -67,8 +67,7 @@ def fit_all(
 
     With several draws, losses or seeds a model is the sum of a booster of each, every one divided by the spread of its
     own scores. The boosters of all models are trained side by side, the longest first, with the threads shared out
-    among them: the threads of one booster wait for each other
-    at every leaf.
+    among them: the threads of one booster wait for each other at every leaf.
 
     Args:
         lessons: of each model.
