@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,43 +77,39 @@ def fit_all(
         seed: of the features drawn for each tree; further boosters of a loss take the next ones.
         threads: of LightGBM.
     """
-    wanted = [booster for of, lesson in enumerate(lessons) for booster in _boosters(of, lesson, seed)]
+    models = [_boosters(lesson, seed) for lesson in lessons]
+    wanted = sorted(chain.from_iterable(models), key=_work, reverse=True)
     each = max(threads // len(wanted), 1)
 
     def trained(one: _Booster) -> str:
         data, more = _dataset(one.examples, names, one.loss, click_gain)
-        settings = lessons[one.lesson].settings
-        made = lgb.train(_parameters(settings, one.loss, one.seed, each) | more, data, num_boost_round=one.rounds)
-        return str(made.model_to_string())
+        parameters = _parameters(one.settings, one.loss, one.seed, each) | more
+        return str(lgb.train(parameters, data, num_boost_round=one.rounds).model_to_string())
 
-    texts: list[list[str]] = [[] for _ in lessons]
     with ThreadPoolExecutor(max(threads // each, 1)) as pool:
-        training = {pool.submit(trained, one): one for one in sorted(wanted, key=_work, reverse=True)}
-        finished = {one: future.result() for future, one in training.items()}
-    for one in wanted:
-        texts[one.lesson].append(finished[one])
+        texts = dict(zip(wanted, pool.map(trained, wanted), strict=True))
     return [
-        of[0] if len(of) == 1 else _sum_of(of, lesson.draws[0].features[:SPREAD_ROWS])
-        for of, lesson in zip(texts, lessons, strict=True)
+        _sum_of([texts[one] for one in model], lesson.draws[0].features[:SPREAD_ROWS])
+        for model, lesson in zip(models, lessons, strict=True)
     ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Booster:
-    """One booster to train, of the model of a lesson."""
+    """One booster to train; a model is the sum of several."""
 
-    lesson: int
     examples: Examples
+    settings: Ranker
     loss: Loss
     seed: int
     rounds: int
 
 
-def _boosters(of: int, lesson: Lesson, seed: int) -> list[_Booster]:
+def _boosters(lesson: Lesson, seed: int) -> list[_Booster]:
     draws = lesson.draws
     recipe = recipe_of(int((draws[0].labels > 0).sum()), lesson.settings)
     return [
-        _Booster(of, draws[n % len(draws)], loss, seed + n, recipe.rounds)
+        _Booster(draws[n % len(draws)], lesson.settings, loss, seed + n, recipe.rounds)
         for loss in recipe.losses
         for n in range(recipe.seeds * len(draws))
     ]
@@ -124,7 +121,9 @@ def _work(one: _Booster) -> int:
 
 
 def _sum_of(texts: list[str], sample: Float32) -> str:
-    """One model of several, each divided by the spread of its scores of some rows."""
+    """One model of several, each divided by the spread of its scores of some rows; the only one as it is."""
+    if len(texts) == 1:
+        return texts[0]
     spreads = [float(np.std(predict(scorer(lgb.Booster(model_str=text)), sample))) for text in texts]
     return blending.blend(texts, [1 / max(spread, 1e-9) for spread in spreads])
 
