@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import random
@@ -97,8 +98,10 @@ def _seaweedfs(folder: Path) -> Iterator[str]:
 def dynalite(folder: Path) -> Iterator[str]:
     """The endpoint of a DynamoDB server, its data in memory."""
     script = HERE / "node_modules" / "dynalite" / "cli.js"
-    if not script.exists():
-        subprocess.run(["npm", "ci"], cwd=HERE, check=True, capture_output=True, timeout=300)  # noqa: S607
+    with (HERE / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two workers of pytest may come here at once
+        if not script.exists():
+            subprocess.run(["npm", "ci"], cwd=HERE, check=True, capture_output=True, timeout=300)  # noqa: S607
     (port,) = free_ports(1)
     guard = str(HERE / "survive.cjs")
     command = ["node", "--require", guard, str(script), "--port", str(port), "--host", "127.0.0.1"]
