@@ -68,7 +68,8 @@ def fit_all(
 
     With several draws, losses or seeds a model is the sum of a booster of each, every one divided by the spread of its
     own scores. The boosters of all models are trained side by side, the longest first, with the threads shared out
-    among them: the threads of one booster wait for each other at every leaf.
+    among them: the threads of one booster wait for each other at every leaf. Those that learn the same labels of the
+    same rows share one binned dataset.
 
     Args:
         lessons: of each model.
@@ -81,12 +82,16 @@ def fit_all(
     wanted = sorted(chain.from_iterable(models), key=_work, reverse=True)
     each = max(threads // len(wanted), 1)
 
+    def binned(one: _Booster) -> lgb.Dataset:
+        return _dataset(one, names, click_gain, _parameters(one, each))
+
     def trained(one: _Booster) -> str:
-        data, more = _dataset(one.examples, names, one.loss, click_gain)
-        parameters = _parameters(one.settings, one.loss, one.seed, each) | more
-        return str(lgb.train(parameters, data, num_boost_round=one.rounds).model_to_string())
+        parameters = _parameters(one, each) | _gains_of(one, click_gain)
+        return str(lgb.train(parameters, data[one.rows], num_boost_round=one.rounds).model_to_string())
 
     with ThreadPoolExecutor(max(threads // each, 1)) as pool:
+        apart = {one.rows: one for one in wanted}
+        data = dict(zip(apart, pool.map(binned, apart.values()), strict=True))
         texts = dict(zip(wanted, pool.map(trained, wanted), strict=True))
     return [
         _sum_of([texts[one] for one in model], lesson.draws[0].features[:SPREAD_ROWS])
@@ -103,6 +108,17 @@ class _Booster:
     loss: Loss
     seed: int
     rounds: int
+
+    @property
+    def has_clicks(self) -> bool:
+        """Whether a row was clicked; what it is labelled is then the loss's own."""
+        clicked = self.examples.is_clicked
+        return clicked is not None and bool(clicked.any())
+
+    @property
+    def rows(self) -> tuple[int, Loss | None, int, int]:
+        """Boosters of equal `rows` learn from one dataset: seed and `min_data_in_leaf` shape what LightGBM bins."""
+        return id(self.examples), self.loss if self.has_clicks else None, self.seed, self.settings.min_data_in_leaf
 
 
 def _boosters(lesson: Lesson, seed: int) -> list[_Booster]:
@@ -128,29 +144,31 @@ def _sum_of(texts: list[str], sample: Float32) -> str:
     return blending.blend(texts, [1 / max(spread, 1e-9) for spread in spreads])
 
 
-def _dataset(
-    examples: Examples, names: tuple[str, ...], loss: Loss, click_gain: float
-) -> tuple[lgb.Dataset, dict[str, Any]]:
-    """What a loss learns from, and the parameters that say what a click is worth; none without clicks."""
-
-    def dataset(labels: AnyArray, weights: AnyArray | None) -> lgb.Dataset:
-        return lgb.Dataset(
-            examples.features, labels, weight=weights, group=examples.groups, feature_name=list(names),
-            free_raw_data=False,
-        )  # fmt: skip
-
-    clicked = examples.is_clicked
-    if clicked is None or not clicked.any():
-        return dataset(examples.labels, examples.weights), {}
-    weights = np.ones(len(clicked), dtype=np.float32) if examples.weights is None else examples.weights
-    if loss == "binary":
-        return dataset(clicked | (examples.labels > 0), np.where(clicked, click_gain * weights, weights)), {}
-    return dataset(np.where(clicked, 1, 2 * examples.labels), weights), {"label_gain": [0, click_gain, 1]}
+def _dataset(one: _Booster, names: tuple[str, ...], click_gain: float, parameters: dict[str, Any]) -> lgb.Dataset:
+    """What a booster learns from, binned."""
+    examples, clicked = one.examples, one.examples.is_clicked
+    labels, weights = examples.labels, examples.weights
+    if clicked is not None and one.has_clicks:
+        weights = np.ones(len(clicked), dtype=np.float32) if weights is None else weights
+        if one.loss == "binary":
+            labels, weights = clicked | (labels > 0), np.where(clicked, click_gain * weights, weights)
+        else:
+            labels = np.where(clicked, 1, 2 * labels)
+    return lgb.Dataset(
+        examples.features, labels, weight=weights, group=examples.groups, feature_name=list(names), params=parameters,
+        free_raw_data=False,
+    ).construct()  # fmt: skip
 
 
-def _parameters(settings: Ranker, loss: Loss, seed: int, threads: int) -> dict[str, Any]:
+def _gains_of(one: _Booster, click_gain: float) -> dict[str, Any]:
+    """What a click is worth to lambdarank, which labels a purchase 2."""
+    return {"label_gain": [0, click_gain, 1]} if one.has_clicks and one.loss == "lambdarank" else {}
+
+
+def _parameters(one: _Booster, threads: int) -> dict[str, Any]:
+    settings = one.settings
     return {
-        "objective": loss,
+        "objective": one.loss,
         "learning_rate": settings.learning_rate,
         "num_leaves": settings.num_leaves,
         "min_data_in_leaf": settings.min_data_in_leaf,
@@ -159,7 +177,7 @@ def _parameters(settings: Ranker, loss: Loss, seed: int, threads: int) -> dict[s
         "lambdarank_truncation_level": settings.lambdarank_truncation_level,
         "deterministic": True,
         "force_col_wise": True,
-        "seed": seed,
+        "seed": one.seed,
         "num_threads": threads,
         "verbosity": -1,
     }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Barrier
 from typing import Any
 
@@ -130,3 +131,28 @@ def test_boosters_of_all_models_are_trained_side_by_side_the_longest_first(
     monkeypatch.undo()
     assert [lightgbm.Booster(model_str=text).num_trees() for text in (short, long)] == [40, 20]
     assert long.split("parameters:")[0] == ranker.fit(lessons[1], names, seed=1, threads=1).split("parameters:")[0]
+
+
+@pytest.mark.parametrize("n_clicked", [0, 5])
+def test_losses_of_one_draw_learn_from_rows_that_are_binned_once(
+    monkeypatch: pytest.MonkeyPatch, n_clicked: int
+) -> None:
+    """Two draws, two losses: two datasets for four boosters, four where clicks are labelled; no text differs for it."""
+    draws = [_of(seed, 60)[0] for seed in (3, 4)]
+    if n_clicked:
+        unbought = [np.flatnonzero(draw.labels == 0)[:n_clicked] for draw in draws]
+        clicks = [np.isin(np.arange(len(draw.labels)), at) for draw, at in zip(draws, unbought, strict=True)]
+        draws = [replace(draw, is_clicked=clicked) for draw, clicked in zip(draws, clicks, strict=True)]
+    settings = msgspec.structs.replace(SETTINGS, few_examples=0, losses=("lambdarank", "binary"))
+    names, learnt, train = tuple(f"f{n}" for n in range(12)), [], lightgbm.train
+
+    def noted(parameters: dict[str, Any], data: lightgbm.Dataset, **more: Any) -> lightgbm.Booster:
+        learnt.append(data)
+        return train(parameters, data, **more)
+
+    monkeypatch.setattr(ranker.lgb, "train", noted)
+    shared = ranker.fit(Lesson(draws, settings), names, seed=1, threads=2)
+    assert (len(learnt), len({id(data) for data in learnt})) == (4, 4 if n_clicked else 2)
+    monkeypatch.setattr(ranker._Booster, "rows", property(id))
+    assert ranker.fit(Lesson(draws, settings), names, seed=1, threads=2) == shared
+    assert len({id(data) for data in learnt}) == (8 if n_clicked else 6)

@@ -133,7 +133,7 @@ def test_without_a_log_the_model_is_the_same_to_the_letter() -> None:
             for gain in (0.1, 1.0)
         }
         data = lightgbm.Dataset(made.features, made.labels, group=made.groups, feature_name=["a", "b"])
-        parameters = ranker._parameters(SMALL, loss, 1, 1)  # type: ignore[arg-type]
+        parameters = ranker._parameters(ranker._Booster(made, SMALL, loss, seed=1, rounds=40), 1)  # type: ignore[arg-type]
         assert texts == {lightgbm.train(parameters, data, num_boost_round=40).model_to_string()}
 
 
