@@ -14,6 +14,8 @@ PYTHON ?=
 ROOT ?= larder
 # Passed on to pytest: make test ARGS='-k publish'
 ARGS ?=
+# Files of tests that run at a time; each may start a JVM and servers of its own.
+WORKERS ?= 2
 
 # A module or a variable of the caller's shell must not leak into the environment that the lock describes.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV SPARK_HOME PYSPARK_PYTHON
@@ -32,8 +34,8 @@ $(READY): requirements/build.lock requirements/larder.lock pyproject.toml script
 demo: $(READY) ## One real night on real data, from raw purchases to a user's list
 	@$(VENV)/larder demo
 
-test: $(READY) ## All tests, the ones without a JVM first
-	@$(VENV)/python -m pytest $(ARGS)
+test: $(READY) ## All tests, two files at a time, the longest first
+	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(READY) ## The stores for hours of a shop in minutes: publish, roll back, retain and kill while readers read
 	@$(VENV)/python -m pytest tests/stores -m soak $(ARGS)
