@@ -7,11 +7,11 @@ from typing import Final
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from export.comparing.counting import TOP
 from export.comparing.result import ChangedUser, Diff, ItemShift, PlacementDiff, Shown, Side
+from jobs.commands.plain import plain
 
 UNKNOWN: Final = "-"
 
@@ -25,13 +25,13 @@ def show_diff(console: Console, found: Diff) -> None:
     _print(console, f"Looked at {n:,} users, {which}: {found.n_users_both:,} in both, {only}.")
     for name, one in found.placements.items():
         console.print()
-        console.rule(f"[bold]{escape(name)}[/]", align="left", style="dim")
+        console.rule(f"[bold]{plain(name)}[/]", align="left", style="dim")
         _show_numbers(console, one, found.k)
         _show_shifts(console, one, found.k)
         _show_users(console, one, found.k)
     for side, names in (("before", found.placements_only_before), ("after", found.placements_only_after)):
         if names:
-            _print(console, f"[yellow]Only {side}:[/] placements {escape(', '.join(names))}")
+            _print(console, f"[yellow]Only {side}:[/] placements {plain(', '.join(names))}")
 
 
 def _show_numbers(console: Console, one: PlacementDiff, k: int) -> None:
@@ -65,7 +65,7 @@ def _show_shifts(console: Console, one: PlacementDiff, k: int) -> None:
     table = _table("Categories: share of all places", ("category", "before", "after", "change"))
     for category in changed:
         change = category.after - category.before
-        name = escape(category.category) if category.category is not None else "[dim]none[/]"
+        name = plain(category.category) if category.category is not None else "[dim]none[/]"
         table.add_row(name, _percent(category.before), _percent(category.after), _points(change))
     console.print(table)
 
@@ -75,7 +75,7 @@ def _show_items(console: Console, title: str, shifts: Sequence[ItemShift]) -> No
     for shift in shifts:
         change = _points(shift.reach_after - shift.reach_before)
         shares = (_percent(shift.reach_before), _percent(shift.reach_after), change)
-        table.add_row(escape(shift.item_id), escape(shift.title or ""), *shares)
+        table.add_row(plain(shift.item_id), plain(shift.title or ""), *shares)
     console.print(table)
 
 
@@ -88,7 +88,7 @@ def _show_users(console: Console, one: PlacementDiff, k: int) -> None:
     for name in columns:
         table.add_column(name, overflow="fold", justify="right" if name == "overlap" else "left")
     for user in one.most_changed:
-        table.add_row(escape(user.user_id), _percent(user.overlap), *_lists(user, min(k, TOP)))
+        table.add_row(plain(user.user_id), _percent(user.overlap), *_lists(user, min(k, TOP)))
     console.print(table)
     _print(console, f"[red]red[/]: leaves the top {k}. [green]green[/]: is new in it.")
 
@@ -101,7 +101,7 @@ def _lists(user: ChangedUser, n: int) -> tuple[str, str]:
 def _titles(shown: Sequence[Shown], others: set[str], colour: str) -> str:
     lines = []
     for item in shown:
-        text = escape(item.title or item.item_id)
+        text = plain(item.title or item.item_id)
         lines.append(text if item.item_id in others else f"[{colour}]{text}[/]")
     return "\n".join(lines)
 
@@ -114,7 +114,7 @@ def _table(title: str, columns: Sequence[str], n_left: int = 1) -> Table:
 
 
 def _side(side: Side) -> str:
-    return f"{side.snapshot}  {side.n_users:,} of {side.n_eligible_users:,} users  [dim]{escape(side.where)}[/]"
+    return f"{side.snapshot}  {side.n_users:,} of {side.n_eligible_users:,} users  [dim]{plain(side.where)}[/]"
 
 
 def _print(console: Console, text: str) -> None:

@@ -6,9 +6,9 @@ from typing import Final
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from jobs.commands.plain import plain, printable
 from jobs.explaining.result import Change, Explanation, ItemExplanation, SourceScore
 from models.measures import OURS
 
@@ -22,7 +22,7 @@ def show_explanation(console: Console, made: Explanation) -> None:
     if made.whose == "fallback":
         segment = f" of segment {made.segment}" if made.segment else ""
         text = f"The user has no own list: nothing was bought by then. The fallback list{segment} is served."
-        console.print(text, markup=False, soft_wrap=True)
+        console.print(printable(text), markup=False, soft_wrap=True)
     elif len(made.items) == 1:
         _show_item(console, made.items[0])
     else:
@@ -33,7 +33,7 @@ def show_explanation(console: Console, made: Explanation) -> None:
 def _show_head(console: Console, made: Explanation) -> None:
     told = f"{made.n_listed} items from {made.n_candidates} candidates" if made.whose == "personal" else "fallback list"
     since = f", beside {made.versions.before}" if made.versions.before else ""
-    title = f"[bold]{escape(made.user_id)} · {escape(made.placement)}[/]"
+    title = f"[bold]{plain(made.user_id)} · {plain(made.placement)}[/]"
     console.print(f"{title}: {told}, as of {made.versions.as_of}{since}", soft_wrap=True)
     if made.whose == "personal" and made.system != OURS:
         text = f"These are the lists of source {made.system}, which the ranker did not beat: its ranks did not count."
@@ -45,7 +45,7 @@ def _show_list(console: Console, made: Explanation) -> None:
         console.print()
         rank = "no candidate" if item.ranker_rank is None else f"ranker {item.ranker_rank}"
         mark = _MARKS[item.movement.kind]
-        name = f"[bold]{escape(item.title or item.item_id)}[/] [dim]{escape(item.item_id)}[/]"
+        name = f"[bold]{plain(item.title or item.item_id)}[/] [dim]{plain(item.item_id)}[/]"
         console.print(f"{item.place or 0:>3}  {name}  {rank}  {mark}".rstrip(), soft_wrap=True)
         _under(console, f"{item.reason}; {_sources(item.sources) or item.stages[0]}")
         added = [f"{c.feature} {_value(c.value)} ({c.contribution:+.2f})" for c in item.contributions]
@@ -56,13 +56,13 @@ def _show_list(console: Console, made: Explanation) -> None:
     if made.left:
         console.print("\n[bold]Left since:[/]")
     for item in made.left:
-        console.print(f"{item.movement.place_before or 0:>3}  {escape(item.title or item.item_id)}", soft_wrap=True)
+        console.print(f"{item.movement.place_before or 0:>3}  {plain(item.title or item.item_id)}", soft_wrap=True)
         _under(console, f"{item.movement.why}{_changes(item.movement.changes)}")
     console.print()
 
 
 def _show_item(console: Console, item: ItemExplanation) -> None:
-    console.print(f"\n[bold]{escape(item.title or item.item_id)}[/] ({escape(item.item_id)})")
+    console.print(f"\n[bold]{plain(item.title or item.item_id)}[/] ({plain(item.item_id)})")
     place = f"place {item.place}" if item.place else "not in the list"
     served = f", place {item.place_served} in what is served" if item.place_served else ""
     _line(console, "where", f"{place}{served}")
@@ -109,7 +109,7 @@ def _show_versions(console: Console, made: Explanation) -> None:
     same = "as now" if versions.is_same_settings else "not as now"
     made_with = f"settings {versions.settings} ({same})"
     text = f"snapshot {versions.snapshot or 'none'}; {versions.booster}; {artifacts}; {made_with}"
-    console.print(f"[dim]{escape(text)}[/]", soft_wrap=True)
+    console.print(f"[dim]{plain(text)}[/]", soft_wrap=True)
 
 
 def _table(title: str, columns: tuple[str, ...]) -> Table:
@@ -120,11 +120,11 @@ def _table(title: str, columns: tuple[str, ...]) -> Table:
 
 
 def _line(console: Console, name: str, text: str) -> None:
-    console.print(f"  {name:<9} {escape(text)}", soft_wrap=True)
+    console.print(f"  {name:<9} {plain(text)}", soft_wrap=True)
 
 
 def _under(console: Console, text: str) -> None:
-    console.print(f"     {text}", markup=False, soft_wrap=True, style="dim")
+    console.print(f"     {printable(text)}", markup=False, soft_wrap=True, style="dim")
 
 
 def _sources(sources: list[SourceScore]) -> str:

@@ -6,9 +6,9 @@ from typing import Final
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from jobs.commands.plain import plain
 from jobs.evaluation.ledger_report import Ledger, PlacementLedger
 
 _MOST_SEGMENTS: Final = 12
@@ -20,7 +20,7 @@ def show_ledger(console: Console, made: Ledger) -> None:
     console.print(f"Recall ledger as of {made.as_of}; the window begins on {made.cut}.", soft_wrap=True)
     for name, placement in made.placements.items():
         console.print()
-        console.rule(f"[bold]{escape(name)}[/]: {_WORDS[placement.targets]}", align="left", style="dim")
+        console.rule(f"[bold]{plain(name)}[/]: {_WORDS[placement.targets]}", align="left", style="dim")
         console.print(f"[bold]{placement.sentence}[/]", soft_wrap=True)
         _show_sources(console, placement)
         _show_segments(console, placement)
@@ -32,7 +32,7 @@ def _show_sources(console: Console, placement: PlacementLedger) -> None:
         cost = "-" if line.cpu_seconds is None else f"{line.cpu_seconds:.2f}"
         found = (_percent(line.recall), _percent(line.alone))
         style = "dim" if line.recall == 0 else ""
-        table.add_row(escape(line.source), *found, f"{line.per_user:.1f}", cost, style=style)
+        table.add_row(plain(line.source), *found, f"{line.per_user:.1f}", cost, style=style)
     console.print(table)
 
 
@@ -46,7 +46,7 @@ def _show_segments(console: Console, placement: PlacementLedger) -> None:
         shares = (line.ceiling, line.at_k, line.in_list, line.not_proposed, line.ranked_low)
         name = "all" if line.segment is None else line.segment.removeprefix("users:").removeprefix("segment:")
         counts = (f"{line.n_users:,}", f"{line.n_targets:,}")
-        table.add_row(escape(name), *counts, *[f"{share:.0%}" for share in shares], line.mend)
+        table.add_row(plain(name), *counts, *[f"{share:.0%}" for share in shares], line.mend)
     console.print(table)
     if (more := len(placement.segments) - _MOST_SEGMENTS) > 0:
         console.print(f"  {more} more segments: --json has all of them.")

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from contracts.report import JobReport
+from jobs.commands.plain import plain
 
 ALL: Final = "all"
 RATES: Final = ("ctr", "add_to_cart", "conversion", "repeat_purchase", "dwell_seconds")
@@ -35,7 +35,7 @@ def show_outcomes(console: Console, report: JobReport) -> None:
     for placement, rows in groupby(sorted(about["rows"], key=_placement), key=_placement):
         own = list(rows)
         console.print()
-        console.rule(f"[bold]{escape(placement)}[/]", align="left", style="dim")
+        console.rule(f"[bold]{plain(placement)}[/]", align="left", style="dim")
         _show_rates(console, own)
         _show_estimates(console, own)
         for row in own:
@@ -94,7 +94,7 @@ def _show_estimates(console: Console, rows: list[Row]) -> None:
         refusal = found[name, "snips"]["note"]
         numbers = [_number(found[name, "logged"])]
         numbers += [f"refused: {refusal}", "-"] if refusal else [_number(found[name, m]) for m in METHODS[1:]]
-        table.add_row(escape(name), *map(escape, numbers), *told)
+        table.add_row(plain(name), *map(plain, numbers), *told)
     console.print(table)
 
 

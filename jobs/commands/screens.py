@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from contracts.report import JobReport
 from export.lookup import TopN
+from jobs.commands.plain import plain, printable
 
 _BRIEF: Final = 72
 _TWO_DAYS: Final = 48
@@ -44,14 +44,14 @@ def show_pairs(console: Console, pairs: Mapping[str, str]) -> None:
 
 def show_list(console: Console, made: TopN) -> None:
     """One user's list with titles, reasons and scores, and where it comes from."""
-    table = Table(box=box.SIMPLE_HEAD, title_justify="left", title=f"{escape(made.user_id)} · {escape(made.placement)}")
+    table = Table(box=box.SIMPLE_HEAD, title_justify="left", title=f"{plain(made.user_id)} · {plain(made.placement)}")
     for name, justify in (("#", "right"), ("item", "left"), ("title", "left"), ("reason", "left"), ("score", "right")):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     rows = zip(made.items, made.titles, made.reasons, made.scores, strict=True)
     for rank, (item, title, reason, score) in enumerate(rows, start=1):
-        table.add_row(str(rank), escape(item), escape(title or ""), escape(reason), f"{score:.4f}")
+        table.add_row(str(rank), plain(item), plain(title or ""), plain(reason), f"{score:.4f}")
     console.print(table)
-    segment = f", segment {made.segment}" if made.segment else ""
+    segment = f", segment {printable(made.segment)}" if made.segment else ""
     console.print(f"This is {KINDS[made.source]}{segment}.", markup=False)
     age = "" if made.age_hours is None else f", {_age(made.age_hours)} old"
     stale = " (stale)" if made.is_stale else ""
@@ -71,7 +71,7 @@ def show_rows(console: Console, title: str, columns: Sequence[str], rows: Iterab
     for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*[escape(cell) for cell in row])
+        table.add_row(*[plain(cell) for cell in row])
     console.print(table)
 
 
@@ -81,7 +81,7 @@ def show_night(console: Console, facts: Mapping[str, Any]) -> None:
     for name, justify in (("step", "left"), ("rows", "left"), ("seconds", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for step in facts["steps"]:
-        table.add_row(step["title"], escape(brief_rows(step["rows"])), f"{step['seconds']:.1f}")
+        table.add_row(step["title"], plain(brief_rows(step["rows"])), f"{step['seconds']:.1f}")
     table.add_row("[bold]all[/]", "", f"[bold]{facts['seconds']:.1f}[/]")
     console.print(table)
     for key in ("metrics_table", "gates_table"):
@@ -89,7 +89,7 @@ def show_night(console: Console, facts: Mapping[str, Any]) -> None:
             console.print(facts[key], markup=False, soft_wrap=True)
             console.print()
     for warning in facts.get("warnings", ()):
-        console.print(f"[bold yellow]Yellow:[/] {escape(warning)}", soft_wrap=True)
+        console.print(f"[bold yellow]Yellow:[/] {plain(warning)}", soft_wrap=True)
     console.print(f"[bold green]Served now:[/] snapshot {facts['snapshot']}")
     show_pairs(console, {name: str(path) for name, path in facts["paths"].items()})
 
