@@ -161,7 +161,9 @@ def print_error(error: LarderError, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps({**error.as_dict(), "exit_code": int(error.exit_code)}, ensure_ascii=False) + "\n")
     else:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        from jobs.commands.plain import printable_lines
+
+        sys.stderr.write(printable_lines(f"{type(error).__name__}: {error}") + "\n")
 
 
 def answer_of(report: JobReport) -> Answer:

@@ -144,7 +144,9 @@ def backtest(invocation: Invocation, settings: Settings, wanted: Backtest, run_n
         spark.stop()
 
     def show(console: Console) -> None:
-        console.print(report.details["table"], markup=False, soft_wrap=True)
+        from jobs.commands.plain import printable_lines
+
+        console.print(printable_lines(report.details["table"]), markup=False, soft_wrap=True)
         saved = report.details.get("files")
         if saved:
             files = saved.values() if isinstance(saved, dict) else [saved] if isinstance(saved, str) else saved

@@ -16,6 +16,11 @@ def printable(text: str) -> str:
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def printable_lines(text: str) -> str:
+    """`printable` of each line, for a text or table of ours that has lines."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def plain(text: str) -> str:
     """`printable`, and nothing of it read as rich's markup."""
     return escape(printable(text))

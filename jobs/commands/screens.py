@@ -11,7 +11,7 @@ from rich.table import Table
 
 from contracts.report import JobReport
 from export.lookup import TopN
-from jobs.commands.plain import plain, printable
+from jobs.commands.plain import plain, printable, printable_lines
 
 _BRIEF: Final = 72
 _TWO_DAYS: Final = 48
@@ -30,7 +30,7 @@ def show_report(console: Console, report: JobReport) -> None:
     show_pairs(console, {name: f"{x:.6g}" for name, x in report.numbers.items()})
     for name, value in report.details.items():
         if isinstance(value, str) and "\n" in value:
-            console.print(value, markup=False, soft_wrap=True)
+            console.print(printable_lines(value), markup=False, soft_wrap=True)
         elif isinstance(value, str | int | float | bool):
             show_pairs(console, {name: str(value)})
 
@@ -39,7 +39,7 @@ def show_pairs(console: Console, pairs: Mapping[str, str]) -> None:
     """Names and values in two columns."""
     width = max((len(name) for name in pairs), default=0)
     for name, value in pairs.items():
-        console.print(f"  {name.ljust(width)}  {value}", markup=False, soft_wrap=True)
+        console.print(f"  {name.ljust(width)}  {printable(value)}", markup=False, soft_wrap=True)
 
 
 def show_list(console: Console, made: TopN) -> None:
@@ -86,7 +86,7 @@ def show_night(console: Console, facts: Mapping[str, Any]) -> None:
     console.print(table)
     for key in ("metrics_table", "gates_table"):
         if facts.get(key):
-            console.print(facts[key], markup=False, soft_wrap=True)
+            console.print(printable_lines(facts[key]), markup=False, soft_wrap=True)
             console.print()
     for warning in facts.get("warnings", ()):
         console.print(f"[bold yellow]Yellow:[/] {plain(warning)}", soft_wrap=True)

@@ -6,9 +6,12 @@ import io
 import pytest
 from rich.console import Console
 
+from contracts.errors import InputInvalid
+from contracts.report import JobReport
 from export.lookup import TopN
+from jobs.commands.invocation import print_error
 from jobs.commands.plain import plain, printable
-from jobs.commands.screens import show_list
+from jobs.commands.screens import show_list, show_report
 
 
 @pytest.mark.parametrize(
@@ -45,3 +48,17 @@ def test_a_list_shows_hostile_ids_on_their_lines() -> None:
     text = console.export_text()
     assert text.count(r"a\x1b[2J\nb") == 5
     assert "\x1b" not in text
+
+
+def test_a_report_and_its_tables_keep_their_lines_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    """A table of ours keeps its lines; what ids in it, in a value or in an error would do is shown as its escape."""
+    details = {"table": "user\n----\na\x1b[2J", "worst": "b\nc"}
+    report = JobReport(job="flag", as_of=dt.date(2026, 1, 2), rows={}, numbers={}, details=details, seconds=0.1)
+    console = Console(width=80, record=True, file=io.StringIO())
+    show_report(console, report)
+    assert console.export_text() == "flag as of 2026-01-02, 0.1 s\nuser\n----\na\\x1b[2J\nb\nc\n"
+    print_error(InputInvalid("User a\x1b[2J is unknown.", where="here", todo="Look."), as_json=False)
+    told = capsys.readouterr().err
+    assert r"User a\x1b[2J is unknown." in told
+    assert "\x1b" not in told
+    assert len(told.splitlines()) == 3
